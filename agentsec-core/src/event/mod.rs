@@ -1,0 +1,27 @@
+//! The vocabulary: what a source of observations says, and nothing about where it comes from.
+//!
+//! An [`Event`] is one typed observation about one running copy of a workload. Sources deliver
+//! the first sight of a [`Fact`] with its strings and count what repeats, so a stream of events
+//! is small, and everything downstream is a deterministic function of it.
+
+mod actor;
+mod coverage;
+mod fact;
+mod observation;
+mod outcome;
+mod text;
+pub mod time;
+
+pub use actor::{Actor, ProcessId};
+pub use coverage::{Coverage, CoverageState, Dimension, DimensionCoverage};
+pub use fact::{
+    Access, Arguments, Direction, ExecFact, ExecOrigin, Fact, FileAction, FileFact, Lineage,
+    PeerFact, Phase, SyscallAbi, SyscallFact, Transport,
+};
+pub use observation::{
+    Argument, Event, ExecDetail, ExitStatus, Flags, ProcessChange, ScopeChange, ScopeId, Sight,
+    Source, UnitChange, UnitId, Use, What,
+};
+pub use outcome::Outcome;
+pub use text::Text;
+pub use time::{BootTime, Clock};

@@ -1,0 +1,11 @@
+//! agentsec: observe what an AI agent really does, and learn what is normal for it.
+#![deny(unsafe_code)]
+
+pub mod error;
+pub mod event;
+#[cfg(feature = "bpf")]
+pub mod observe;
+pub mod profile;
+pub mod workload;
+
+pub use error::{Error, ErrorKind, Result};
