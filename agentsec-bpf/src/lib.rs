@@ -1,1 +1,21 @@
-//! Kernel side.
+//! The kernel side of agentsec: CO-RE programs, the header they share with user space, prebuilt
+//! objects, and the loader that takes what the running kernel has.
+//!
+//! It knows scopes, tasks, facts and rings; it knows no profile and no policy.
+
+mod counters;
+mod error;
+mod features;
+mod kernel;
+mod printer;
+mod ring;
+mod scopes;
+pub mod wire;
+
+pub use counters::{FactDelta, SyscallTable};
+pub use error::{LoadError, LoadErrorKind};
+pub use kernel::{Hook, Kernel, Options};
+pub use ring::Ring;
+
+/// The object for the architecture this crate is compiled for.
+pub const OBJECT: &[u8] = include_bytes!(env!("AGENTSEC_BPF_OBJECT"));

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Who is in scope: one look into task storage decides. */
+#ifndef AGENTSEC_GATE_H
+#define AGENTSEC_GATE_H
+
+static __always_inline __u64 cgroup_of(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+}
+
+static __always_inline void add_one(__u64 *counter)
+{
+	__sync_fetch_and_add(counter, 1);
+}
+
+static __always_inline struct as_losses *losses_of(__u32 slot)
+{
+	return bpf_map_lookup_elem(&losses, &slot);
+}
+
+static __always_inline void count_lost(__u32 slot, __u32 kind)
+{
+	struct as_losses *l = losses_of(slot);
+
+	if (l && kind < AS_KINDS)
+		add_one(&l->lost[kind]);
+}
+
+/* The scope of a cgroup, 0 if none. */
+static __always_inline __u32 slot_of_cgroup(__u64 id)
+{
+	struct as_cgroup *c = bpf_map_lookup_elem(&cgroups, &id);
+
+	return c ? c->slot : 0;
+}
+
+/* A process-tree label counts as long as its scope lives; slots are used again, ids are not. */
+static __always_inline __u32 live_tree(struct as_task *t)
+{
+	struct as_scope *s;
+	__u32 slot = t->tree;
+
+	if (!slot)
+		return 0;
+	s = bpf_map_lookup_elem(&scopes, &slot);
+	if (s && s->state == AS_ACTIVE && s->id == t->tree_id)
+		return slot;
+	t->tree = 0;
+	return 0;
+}
+
+static __always_inline void label(struct as_task *t, __u64 cgroup)
+{
+	__u32 tree = live_tree(t);
+
+	t->slot = tree ? tree : slot_of_cgroup(cgroup);
+	t->epoch = control.epoch;
+}
+
+/* NULL: not in scope. */
+static __always_inline struct as_task *gate(struct task_struct *task)
+{
+	struct as_task *t = bpf_task_storage_get(&tasks, task, 0, 0);
+
+	if (!t)
+		return NULL;
+	if (t->epoch != control.epoch)
+		label(t, cgroup_of(task));
+	return t->slot ? t : NULL;
+}
+
+static __always_inline bool is_consumer(void)
+{
+	return control.self_tid && (__u32)bpf_get_current_pid_tgid() == control.self_tid;
+}
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Every map, its bound, and what happens at the bound. Sizes marked (load) are set before load. */
+#ifndef AGENTSEC_MAPS_H
+#define AGENTSEC_MAPS_H
+
+const volatile struct as_config config SEC(".rodata.config") = {};
+struct as_control control SEC(".data.control") = {};
+
+/* Slot of the label of every task in scope; freed with the task. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct as_task);
+} tasks SEC(".maps");
+
+/* Slot 0 is nobody. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 64); /* (load) */
+	__type(key, __u32);
+	__type(value, struct as_scope);
+} scopes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 64); /* (load) */
+	__type(key, __u32);
+	__type(value, struct as_losses);
+} losses SEC(".maps");
+
+/* Slots for scopes that the kernel opens; empty: the new cgroup stays unobserved and is counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 64); /* (load) */
+	__type(value, __u32);
+} free_slots SEC(".maps");
+
+/* Every cgroup in scope, descendants included; full: counted against the parent's scope. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct as_cgroup);
+} cgroups SEC(".maps");
+
+/* Members of process-tree scopes that the iterator shall mark: process number -> slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u32);
+} tree_members SEC(".maps");
+
+/* While a process tree is being added: child -> parent of every fork. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u32);
+} fork_log SEC(".maps");
+
+/* What is known; full: the operation is counted as lost. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1048576); /* (load) */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct as_fact_key);
+	__type(value, struct as_fact);
+} facts SEC(".maps");
+
+/* First sights that the ring refused, in two classes of size. */
+#define AS_SPILL_SMALL 384
+#define AS_SPILL_LARGE 8448
+struct as_spill_small {
+	__u8 record[AS_SPILL_SMALL];
+};
+struct as_spill_large {
+	__u8 record[AS_SPILL_LARGE];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 524288); /* (load) */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct as_fact_key);
+	__type(value, struct as_spill_small);
+} spill_small SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096); /* (load) */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct as_fact_key);
+	__type(value, struct as_spill_large);
+} spill_large SEC(".maps");
+
+/* Two phases per slot; unknown numbers become facts of their own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 128); /* (load) */
+	__type(key, __u32);
+	__type(value, struct as_syscalls);
+} syscalls_native SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 128); /* (load) */
+	__type(key, __u32);
+	__type(value, struct as_syscalls);
+} syscalls_compat SEC(".maps");
+
+/* One ring per processor; one more, shared, for what must not wait behind a flood. */
+struct as_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1048576); /* (load) */
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1); /* (load) */
+	__type(key, __u32);
+	__array(values, struct as_ring);
+} rings SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1048576); /* (load) */
+} urgent SEC(".maps");
+
+/* Connections of scopes; cloned from a listener to what it accepts. */
+struct as_conn {
+	__u64 start;
+	__u32 slot;
+	__u32 tgid;
+	__u32 tid;
+	__u32 ns_tgid;
+	__u32 uid;
+	__u32 flags;
+	struct as_fact_key key; /* of the fact its bytes belong to */
+	__u8 direction; /* AS_CONNECT, AS_INBOUND, AS_LISTEN */
+	__u8 counted;   /* key is valid */
+	__u16 pad;
+	__u32 pad2;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct as_conn);
+} connections SEC(".maps");
+
+/* Sockets that a process accepted and that are still open, by address: erased at close. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct as_fact_key);
+} accepted SEC(".maps");
+
+/* Room to build a record. An interrupt may come in between: one room for each level. */
+#define AS_DATA 16384
+#define AS_DATA_SLACK 4352
+struct as_walk {
+	struct dentry *dentry;
+	struct vfsmount *mnt;
+	struct dentry *mnt_root;
+	struct dentry *root_dentry;
+	struct vfsmount *root_mnt;
+};
+struct as_room {
+	struct as_record r;
+	__u8 data[AS_DATA + AS_DATA_SLACK];
+	struct as_walk walk;
+	__u32 pos;
+	__u32 busy;
+};
+#define AS_ROOMS 3
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, AS_ROOMS);
+	__type(key, __u32);
+	__type(value, struct as_room);
+} rooms SEC(".maps");
+
+struct as_cpu {
+	__u64 seq;
+	__u32 level;
+	__u32 pad;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct as_cpu);
+} cpus SEC(".maps");
+
+/* Handlers of system calls by class, entered by tail call from the one sys_exit program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, AS_CLASSES);
+	__type(key, __u32);
+	__type(value, __u32);
+} handlers SEC(".maps");
+
+#endif

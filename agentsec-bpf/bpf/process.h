@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Life of processes: the label is inherited before a child runs, and follows its cgroup. */
+#ifndef AGENTSEC_PROCESS_H
+#define AGENTSEC_PROCESS_H
+
+/* Labels a task that has none; phase: whether what it does next is the workload's own. */
+static __always_inline struct as_task *mark(struct task_struct *task, __u64 cgroup, __u32 tree,
+					    __u64 tree_id, __u8 phase)
+{
+	struct as_task *t = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!t)
+		return NULL;
+	t->tree = tree;
+	t->tree_id = tree_id;
+	t->phase = phase;
+	label(t, cgroup);
+	return t;
+}
+
+SEC("tp_btf/task_newtask")
+int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
+{
+	struct task_struct *parent = bpf_get_current_task_btf();
+	struct as_task *p = gate(parent);
+	__u64 cgroup = cgroup_of(child);
+	__u32 slot = slot_of_cgroup(cgroup);
+	struct as_room *room;
+	struct as_task *t;
+
+	if (control.log_forks && !(clone_flags & CLONE_THREAD)) {
+		__u32 c = child->tgid, q = parent->tgid;
+
+		bpf_map_update_elem(&fork_log, &c, &q, BPF_ANY);
+	}
+	if (!p && !slot)
+		return 0;
+	t = mark(child, cgroup, p ? live_tree(p) : 0, p ? p->tree_id : 0,
+		 p && (live_tree(p) || p->slot == slot) ? p->phase : 0);
+	if (!t) {
+		count_lost(slot ? slot : p->slot, AS_FORK);
+		return 0;
+	}
+	if (!t->slot || (clone_flags & CLONE_THREAD))
+		return 0;
+	room = room_get(t->slot, AS_FORK);
+	if (!room)
+		return 0;
+	fill_header(room, t->slot, AS_FORK, t->phase ? 0 : AS_F_RUNTIME);
+	fill_actor(&room->r.h, parent);
+	room->r.arg[0] = child->tgid;
+	room->r.arg[1] = child->start_boottime;
+	if (deliver(room))
+		count_lost(t->slot, AS_FORK);
+	room_put();
+	return 0;
+}
+
+static __always_inline void fill_exec(struct as_room *room, struct task_struct *task,
+				      struct linux_binprm *bprm, const bool cast)
+{
+	struct file *file = BPF_CORE_READ(bprm, file);
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
+	const char *filename = BPF_CORE_READ(bprm, filename);
+	const char *interp = BPF_CORE_READ(bprm, interp);
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+	unsigned long magic = BPF_CORE_READ(sb, s_magic);
+	unsigned int nlink = BPF_CORE_READ(inode, i_nlink);
+	struct as_exec *x = (struct as_exec *)room->data;
+	unsigned long start, end;
+	__u32 from, len;
+	long n;
+
+	x->ino = BPF_CORE_READ(inode, i_ino);
+	x->dev = BPF_CORE_READ(sb, s_dev);
+	x->caps = BPF_CORE_READ(task, cred, cap_effective.val);
+	x->cgroup = cgroup_of(task);
+	x->parent_start = BPF_CORE_READ(parent, group_leader, start_boottime);
+	x->parent_tgid = BPF_CORE_READ(parent, tgid);
+	x->uid = BPF_CORE_READ(task, cred, uid.val);
+	x->gid = BPF_CORE_READ(task, cred, gid.val);
+	x->euid = BPF_CORE_READ(task, cred, euid.val);
+	x->egid = BPF_CORE_READ(task, cred, egid.val);
+	x->mnt_ns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	x->flags = 0;
+	if (interp != filename)
+		x->flags |= AS_X_SCRIPT;
+	if (!nlink || !BPF_CORE_READ(dentry, d_hash.pprev)) {
+		x->flags |= AS_X_DELETED;
+		if (magic == MFD_MAGIC && BPF_CORE_READ(dentry, d_parent) == dentry)
+			x->flags |= AS_X_MEMFD;
+	}
+	if (magic == OVERLAYFS_MAGIC) {
+		/* The upper dentry is the first member behind the inode in overlayfs's own inode. */
+		void *upper = NULL;
+
+		bpf_probe_read_kernel(&upper, sizeof(upper),
+				      (void *)inode + bpf_core_type_size(struct inode));
+		if (upper)
+			x->flags |= AS_X_UPPER;
+	}
+	room->pos = sizeof(*x);
+	end_segment(room, 0, 0);
+	add_path(room, 1, dentry, BPF_CORE_READ(file, f_path.mnt), task, cast);
+
+	from = room->pos;
+	if (from <= AS_DATA) {
+		n = bpf_probe_read_kernel_str(&room->data[from], 4096, filename);
+		if (n > 0 && n <= 4096) {
+			if (n == 4096)
+				room->r.h.flags |= AS_F_TRUNCATED;
+			room->pos = from + n - 1;
+		} else {
+			room->r.h.flags |= AS_F_READ_FAULT;
+		}
+	}
+	end_segment(room, 2, from);
+
+	/* Exactly the arguments: one byte more would be the environment. */
+	start = BPF_CORE_READ(task, mm, arg_start);
+	end = BPF_CORE_READ(task, mm, arg_end);
+	from = room->pos;
+	if (end > start && from <= AS_DATA) {
+		unsigned long size = end - start;
+
+		if (size > 4095) {
+			size = 4095;
+			room->r.h.flags |= AS_F_TRUNCATED;
+		}
+		len = size & 4095;
+		if (bpf_probe_read_user(&room->data[from], len, (void *)start))
+			room->r.h.flags |= AS_F_READ_FAULT;
+		else
+			room->pos = from + len;
+	}
+	end_segment(room, 3, from);
+}
+
+static __always_inline int exec(struct task_struct *task, struct linux_binprm *bprm,
+				const bool cast)
+{
+	struct as_task *t = gate(task);
+	struct as_room *room;
+
+	if (!t)
+		return 0;
+	t->phase = 1;
+	t->handlers = 0;
+	room = room_get(t->slot, AS_EXEC);
+	if (!room)
+		return 0;
+	fill_header(room, t->slot, AS_EXEC, 0);
+	fill_actor(&room->r.h, task);
+	fill_exec(room, task, bprm, cast);
+	deliver_urgent(room);
+	room_put();
+	return 0;
+}
+
+SEC("?tp_btf/sched_process_exec")
+int BPF_PROG(on_exec_cast, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	return exec(task, bprm, true);
+}
+
+SEC("?tp_btf/sched_process_exec")
+int BPF_PROG(on_exec_probe, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	return exec(task, bprm, false);
+}
+
+/* System calls that never come back. */
+static __always_inline void count_last_call(struct task_struct *task, struct as_task *t);
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	struct as_task *t = gate(task);
+	struct signal_struct *signal;
+	struct as_room *room;
+	int code;
+
+	if (!t)
+		return 0;
+	count_last_call(task, t);
+	signal = task->signal;
+	if (BPF_CORE_READ(signal, live.counter) > 0)
+		return 0;
+	code = BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT ?
+		BPF_CORE_READ(signal, group_exit_code) :
+		BPF_CORE_READ(task, group_leader, exit_code);
+	room = room_get(t->slot, AS_EXIT);
+	if (!room)
+		return 0;
+	fill_header(room, t->slot, AS_EXIT, t->phase ? 0 : AS_F_RUNTIME);
+	fill_actor(&room->r.h, task);
+	room->r.arg[0] = (__u32)code;
+	if (deliver(room))
+		count_lost(t->slot, AS_EXIT);
+	room_put();
+	return 0;
+}
+
+static __always_inline bool is_unified(struct cgroup *cgrp)
+{
+	return BPF_CORE_READ(cgrp, root, hierarchy_id) == 0;
+}
+
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(on_attach, struct cgroup *dst, const char *path, struct task_struct *task,
+	     bool threadgroup)
+{
+	struct as_task *t;
+	struct as_room *room;
+	__u64 id;
+	__u32 slot;
+
+	if (!is_unified(dst))
+		return 0;
+	id = BPF_CORE_READ(dst, kn, id);
+	slot = slot_of_cgroup(id);
+	t = bpf_task_storage_get(&tasks, task, 0, 0);
+	if (t) {
+		label(t, id);
+	} else if (slot) {
+		t = mark(task, id, 0, 0, 0);
+		if (!t)
+			count_lost(slot, AS_FORK);
+	}
+	/* Its other threads are marked by the iterator. */
+	if ((slot || t) && threadgroup && BPF_CORE_READ(task, signal, live.counter) > 1) {
+		__u32 s = slot ? slot : t->slot;
+
+		room = room_get(s, AS_MOVED);
+		if (!room)
+			return 0;
+		fill_header(room, s, AS_MOVED, 0);
+		fill_actor(&room->r.h, task);
+		deliver_urgent(room);
+		room_put();
+	}
+	return 0;
+}
+
+static __always_inline void announce(struct as_scope *s, __u32 slot, __u32 kind, const char *path)
+{
+	struct as_room *room = room_get(slot, kind);
+	long n;
+
+	if (!room)
+		return;
+	fill_header(room, slot, kind, AS_F_NO_ACTOR);
+	room->r.arg[0] = s->id;
+	room->r.arg[1] = s->cgroup;
+	n = bpf_probe_read_kernel_str(room->data, 4096, path);
+	if (n > 0 && n <= 4096)
+		room->pos = n - 1;
+	end_segment(room, 0, 0);
+	deliver_urgent(room);
+	room_put();
+}
+
+__u64 scopes_opened SEC(".bss.opened") = 0;
+
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(on_mkdir, struct cgroup *cgrp, const char *path)
+{
+	struct as_cgroup *above, fresh = {};
+	struct as_scope *s, *parent;
+	__u64 id, parent_id;
+	__u32 slot;
+
+	if (!is_unified(cgrp))
+		return 0;
+	parent_id = BPF_CORE_READ(cgrp, self.parent, cgroup, kn, id);
+	above = bpf_map_lookup_elem(&cgroups, &parent_id);
+	if (!above)
+		return 0;
+	id = BPF_CORE_READ(cgrp, kn, id);
+	slot = above->slot;
+	if (above->flags & AS_S_EACH_BELOW) {
+		parent = bpf_map_lookup_elem(&scopes, &slot);
+		if (bpf_map_pop_elem(&free_slots, &slot)) {
+			count_lost(above->slot, AS_SCOPE_OPENED);
+			return 0;
+		}
+		s = bpf_map_lookup_elem(&scopes, &slot);
+		if (!s)
+			return 0;
+		/* The kernel's ids are odd, user space's even. */
+		s->id = __sync_fetch_and_add(&scopes_opened, 1) * 2 + 1;
+		s->facts = 0;
+		s->quota = parent ? parent->quota : config.quota;
+		s->cgroup = id;
+		s->flags = AS_S_BY_KERNEL;
+		s->state = AS_ACTIVE;
+		announce(s, slot, AS_SCOPE_OPENED, path);
+	}
+	fresh.slot = slot;
+	if (bpf_map_update_elem(&cgroups, &id, &fresh, BPF_ANY))
+		count_lost(slot, AS_SCOPE_OPENED);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(on_rmdir, struct cgroup *cgrp, const char *path)
+{
+	struct as_cgroup *c;
+	struct as_scope *s;
+	__u64 id;
+	__u32 slot;
+
+	if (!is_unified(cgrp))
+		return 0;
+	id = BPF_CORE_READ(cgrp, kn, id);
+	c = bpf_map_lookup_elem(&cgroups, &id);
+	if (!c)
+		return 0;
+	slot = c->slot;
+	s = bpf_map_lookup_elem(&scopes, &slot);
+	if (s && s->cgroup == id && s->state == AS_ACTIVE)
+		announce(s, slot, AS_SCOPE_CLOSED, path);
+	bpf_map_delete_elem(&cgroups, &id);
+	return 0;
+}
+
+/*
+ * Marks every thread that belongs to a scope and has no label yet; user space runs it after the
+ * hooks above are attached. A process-tree scope's members are in tree_members by number.
+ */
+SEC("iter/task")
+int mark_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct as_task *t;
+	struct as_scope *s;
+	__u32 *tree, tree_slot = 0;
+	__u64 cgroup, tree_id = 0;
+	__u32 tgid;
+
+	if (!task)
+		return 0;
+	tgid = task->tgid;
+	cgroup = cgroup_of(task);
+	tree = bpf_map_lookup_elem(&tree_members, &tgid);
+	if (tree) {
+		tree_slot = *tree;
+		s = bpf_map_lookup_elem(&scopes, &tree_slot);
+		if (s && s->state == AS_ACTIVE)
+			tree_id = s->id;
+		else
+			tree_slot = 0;
+	}
+	if (!tree_slot && !slot_of_cgroup(cgroup))
+		return 0;
+	t = bpf_task_storage_get(&tasks, task, 0, 0);
+	if (t) {
+		if (tree_slot && !live_tree(t)) {
+			t->tree = tree_slot;
+			t->tree_id = tree_id;
+			label(t, cgroup);
+		}
+		return 0;
+	}
+	mark(task, cgroup, tree_slot, tree_id, 1);
+	return 0;
+}
+
+#endif

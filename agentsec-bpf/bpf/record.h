@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Building records, counting facts, handing over. */
+#ifndef AGENTSEC_RECORD_H
+#define AGENTSEC_RECORD_H
+
+static __always_inline struct as_cpu *this_cpu(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&cpus, &zero);
+}
+
+/* Takes a room; give it back with room_put. */
+static __always_inline struct as_room *room_get(__u32 slot, __u32 kind)
+{
+	struct as_cpu *cpu = this_cpu();
+	struct as_room *room;
+	__u32 level;
+
+	if (!cpu)
+		return NULL;
+	level = cpu->level;
+	room = level < AS_ROOMS ? bpf_map_lookup_elem(&rooms, &level) : NULL;
+	if (!room) {
+		count_lost(slot, kind);
+		return NULL;
+	}
+	cpu->level = level + 1;
+	room->pos = 0;
+	return room;
+}
+
+static __always_inline void room_put(void)
+{
+	struct as_cpu *cpu = this_cpu();
+
+	if (cpu)
+		cpu->level--;
+}
+
+static __always_inline __u32 ns_tgid_of(struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+	__u32 level = BPF_CORE_READ(pid, level);
+	__u32 offset = bpf_core_field_offset(struct pid, numbers);
+	__u32 nr = 0;
+
+	if (level > 32)
+		return 0;
+	offset += level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, nr);
+	bpf_probe_read_kernel(&nr, sizeof(nr), (void *)pid + offset);
+	return nr;
+}
+
+static __always_inline void fill_actor(struct as_header *h, struct task_struct *task)
+{
+	h->tgid = task->tgid;
+	h->tid = task->pid;
+	h->start = BPF_CORE_READ(task, group_leader, start_boottime);
+	h->ns_tgid = ns_tgid_of(task);
+	h->uid = BPF_CORE_READ(task, cred, euid.val);
+}
+
+static __always_inline void fill_header(struct as_room *room, __u32 slot, __u32 kind, __u32 flags)
+{
+	struct as_cpu *cpu = this_cpu();
+	struct as_header *h = &room->r.h;
+
+	h->kind = kind;
+	h->segments = 0;
+	h->cpu = bpf_get_smp_processor_id();
+	h->time = bpf_ktime_get_boot_ns();
+	h->seq = cpu ? cpu->seq++ : 0;
+	h->slot = slot;
+	h->flags = flags;
+	h->tgid = 0;
+	h->tid = 0;
+	h->start = 0;
+	h->ns_tgid = 0;
+	h->uid = 0;
+	__builtin_memset(h->seg, 0, sizeof(h->seg));
+	room->r.arg[0] = 0;
+	room->r.arg[1] = 0;
+}
+
+/* Notes in the losses what the flags of a finished record say. */
+static __always_inline void count_flags(struct as_header *h)
+{
+	struct as_losses *l;
+	__u32 kind = h->kind;
+
+	if (!(h->flags & (AS_F_TRUNCATED | AS_F_READ_FAULT)) || kind >= AS_KINDS)
+		return;
+	l = losses_of(h->slot);
+	if (!l)
+		return;
+	if (h->flags & AS_F_TRUNCATED)
+		add_one(&l->truncated[kind]);
+	if (h->flags & AS_F_READ_FAULT)
+		add_one(&l->faults[kind]);
+}
+
+static __always_inline __u32 record_size(struct as_room *room)
+{
+	__u32 pos = room->pos;
+
+	if (pos > AS_DATA)
+		pos = AS_DATA;
+	return sizeof(struct as_record) + pos;
+}
+
+/* To the ring of this processor. 0: handed over. */
+static __noinline long deliver(struct as_room *room)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	__u32 size = record_size(room);
+	void *ring = bpf_map_lookup_elem(&rings, &cpu);
+	__u64 flags;
+
+	if (!ring)
+		return -1;
+	room->r.h.size = size;
+	flags = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= config.ring_backlog ?
+		BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	return bpf_ringbuf_output(ring, room, size, flags);
+}
+
+/* On the urgent lane, else on the ordinary one; what neither takes is lost. */
+static __noinline long deliver_urgent(struct as_room *room)
+{
+	__u32 size = record_size(room);
+	long err;
+
+	room->r.h.size = size;
+	count_flags(&room->r.h);
+	err = bpf_ringbuf_output(&urgent, room, size, 0);
+	if (err)
+		err = deliver(room);
+	if (err)
+		count_lost(room->r.h.slot, room->r.h.kind);
+	return err;
+}
+
+enum touch { TOUCH_KNOWN, TOUCH_NEW };
+
+/*
+ * Counts one operation of a fact. TOUCH_NEW: build its record and call hand_over.
+ * A fact that cannot be held is counted as lost here: operations seen are always the sum of
+ * the facts' counts and the lost ones.
+ */
+static __always_inline enum touch touch(struct as_fact_key *key)
+{
+	struct as_fact *f = bpf_map_lookup_elem(&facts, key);
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct as_fact fresh = {};
+	struct as_scope *s;
+	__u32 slot = key->slot;
+	long err;
+
+	if (f) {
+known:
+		add_one(&f->count);
+		f->last = now;
+		return f->state == AS_OWED ? TOUCH_NEW : TOUCH_KNOWN;
+	}
+	s = bpf_map_lookup_elem(&scopes, &slot);
+	if (!s)
+		return TOUCH_KNOWN;
+	if (s->facts >= s->quota) {
+		count_lost(slot, key->kind_aux & 0xff);
+		return TOUCH_KNOWN;
+	}
+	fresh.first = now;
+	fresh.last = now;
+	fresh.count = 1;
+	err = bpf_map_update_elem(&facts, key, &fresh, BPF_NOEXIST);
+	if (err == -EEXIST) {
+		f = bpf_map_lookup_elem(&facts, key);
+		if (f)
+			goto known;
+	}
+	if (err) {
+		count_lost(slot, key->kind_aux & 0xff);
+		return TOUCH_KNOWN;
+	}
+	add_one(&s->facts);
+	return TOUCH_NEW;
+}
+
+/* Hands over the record of a fact that is owed; keeps it where the ring is full. */
+static __noinline int hand_over(struct as_room *room)
+{
+	struct as_fact_key key = room->r.key;
+	struct as_fact *f = bpf_map_lookup_elem(&facts, &key);
+	struct as_losses *l;
+	__u32 kind = room->r.h.kind;
+	long err;
+
+	if (!f)
+		return 0;
+	count_flags(&room->r.h);
+	if (!deliver(room)) {
+		f->state = AS_DELIVERED;
+		return 0;
+	}
+	l = losses_of(room->r.h.slot);
+	if (l && kind < AS_KINDS)
+		add_one(&l->refused[kind]);
+	room->r.h.flags |= AS_F_LATE;
+	if (room->r.h.size <= AS_SPILL_SMALL)
+		err = bpf_map_update_elem(&spill_small, &key, room, BPF_ANY);
+	else if (room->r.h.size <= AS_SPILL_LARGE)
+		err = bpf_map_update_elem(&spill_large, &key, room, BPF_ANY);
+	else
+		err = -1;
+	if (!err)
+		f->state = AS_SPILLED;
+	return 0;
+}
+
+/* Ends segment `i`, which began at `from`. */
+static __always_inline void end_segment(struct as_room *room, int i, __u32 from)
+{
+	room->r.h.seg[i] = room->pos - from;
+}
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The kernel side of agentsec in one object; every program can be left out on its own. */
+#include "kernel.h"
+#include <bpf_helpers.h>
+#include <bpf_core_read.h>
+#include <bpf_tracing.h>
+
+#include "wire.h"
+#include "maps.h"
+#include "siphash.h"
+#include "gate.h"
+#include "record.h"
+#include "walk.h"
+#include "process.h"
+#include "syscalls.h"
+#include "files.h"
+#include "net.h"
+
+_Static_assert(sizeof(struct as_header) == 64, "header");
+_Static_assert(sizeof(struct as_fact_key) == 32, "key");
+_Static_assert(sizeof(struct as_record) == 112, "record");
+_Static_assert(sizeof(struct as_exec) == 64, "exec");
+_Static_assert(sizeof(struct as_fact) == 48, "fact");
+_Static_assert(sizeof(struct as_scope) == 40, "scope");
+_Static_assert(sizeof(struct as_task) == 24, "task");
+_Static_assert(sizeof(struct as_syscalls) == 4160, "syscalls");
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

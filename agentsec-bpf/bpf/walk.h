@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The path of a dentry as the current process sees it: components from the leaf upwards, each
+ * followed by a slash; user space turns them round.
+ *
+ * Two forms with one result: typed loads where the kernel has bpf_rdonly_cast, else probe reads.
+ * The state lives in a map value, or the verifier does not converge.
+ */
+#ifndef AGENTSEC_WALK_H
+#define AGENTSEC_WALK_H
+
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+#define WALK_STEPS 256
+#define WALK_BYTES 4096
+
+#define TYPED(type, ptr) ((struct type *)bpf_rdonly_cast(ptr, bpf_core_type_id_kernel(struct type)))
+#define PEEK(cast, type, ptr, field) \
+	((cast) ? TYPED(type, ptr)->field : BPF_CORE_READ((struct type *)(ptr), field))
+
+static __always_inline void walk_start(struct as_room *room, struct dentry *dentry,
+				       struct vfsmount *mnt, struct task_struct *task)
+{
+	struct as_walk *w = &room->walk;
+	struct fs_struct *fs = task->fs;
+
+	w->dentry = dentry;
+	w->mnt = mnt;
+	w->mnt_root = BPF_CORE_READ(mnt, mnt_root);
+	w->root_dentry = BPF_CORE_READ(fs, root.dentry);
+	w->root_mnt = BPF_CORE_READ(fs, root.mnt);
+}
+
+/* Appends one name; false when there is no room. */
+static __always_inline bool append_name(struct as_room *room, const unsigned char *name, __u32 len,
+					__u32 from)
+{
+	__u32 pos = room->pos;
+
+	if (pos - from > WALK_BYTES - 256 || pos > AS_DATA)
+		return false;
+	if (len > 255)
+		len = 255;
+	if (bpf_probe_read_kernel(&room->data[pos], len, name))
+		return false;
+	pos += len;
+	if (pos > AS_DATA + 255)
+		return false;
+	room->data[pos] = '/';
+	room->pos = pos + 1;
+	return true;
+}
+
+static __always_inline __u32 walk(struct as_room *room, const bool cast)
+{
+	struct as_walk *w = &room->walk;
+	__u32 from = room->pos;
+	int i;
+
+	for (i = 0; i < WALK_STEPS; i++) {
+		struct dentry *d = w->dentry, *parent;
+
+		if (d == w->root_dentry && w->mnt == w->root_mnt)
+			return 0;
+		if (d == w->mnt_root) {
+			__u64 offset = bpf_core_field_offset(struct mount, mnt);
+			void *m = (void *)w->mnt - offset;
+			struct mount *up = PEEK(cast, mount, m, mnt_parent);
+
+			if (up != m) {
+				/* Named: a relocated read of our own struct's field would relocate both. */
+				struct vfsmount *mnt = (void *)up + offset;
+
+				w->dentry = PEEK(cast, mount, m, mnt_mountpoint);
+				w->mnt = mnt;
+				w->mnt_root = PEEK(cast, vfsmount, mnt, mnt_root);
+				continue;
+			}
+		}
+		parent = PEEK(cast, dentry, d, d_parent);
+		if (parent == d) {
+			/* The root of something this process cannot reach, or no tree at all. */
+			if (room->pos == from)
+				append_name(room, PEEK(cast, dentry, d, d_name.name),
+					    PEEK(cast, dentry, d, d_name.hash_len) >> 32, from);
+			return AS_F_UNREACHABLE;
+		}
+		if (!append_name(room, PEEK(cast, dentry, d, d_name.name),
+				 PEEK(cast, dentry, d, d_name.hash_len) >> 32, from))
+			return AS_F_TRUNCATED;
+		w->dentry = parent;
+	}
+	return AS_F_TRUNCATED;
+}
+
+static __noinline int walk_cast(struct as_room *room)
+{
+	return walk(room, true);
+}
+
+static __noinline int walk_probe(struct as_room *room)
+{
+	return walk(room, false);
+}
+
+/* Appends the path of `dentry` as segment `i`. */
+static __always_inline void add_path(struct as_room *room, int i, struct dentry *dentry,
+				     struct vfsmount *mnt, struct task_struct *task, const bool cast)
+{
+	__u32 from = room->pos;
+
+	walk_start(room, dentry, mnt, task);
+	room->r.h.flags |= cast ? walk_cast(room) : walk_probe(room);
+	end_segment(room, i, from);
+}
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What crosses from the kernel to user space. wire.rs mirrors it; both sides assert the layout.
+ * Kinds and flags are numbered once: new ones are appended, retired ones never used again.
+ */
+#ifndef AGENTSEC_WIRE_H
+#define AGENTSEC_WIRE_H
+
+/* Raised whenever anything below changes. */
+#define AS_WIRE_VERSION 1
+
+enum as_kind {
+	AS_EXEC = 1,
+	AS_EXEC_FAILED = 2,
+	AS_FORK = 3,
+	AS_EXIT = 4,
+	AS_OPEN = 5,
+	AS_OPEN_FAILED = 6,
+	AS_UNLINK = 7,
+	AS_RENAME = 8,
+	AS_CONNECT = 9,
+	AS_INBOUND = 10,
+	AS_LISTEN = 11,
+	AS_SYSCALL = 12,
+	AS_SCOPE_OPENED = 13,
+	AS_SCOPE_CLOSED = 14,
+	/* A process with several threads entered a scope: its other threads need a mark. */
+	AS_MOVED = 15,
+	AS_KINDS = 16,
+};
+
+/* Bits of as_header.flags. */
+#define AS_F_TRUNCATED (1u << 0)
+#define AS_F_READ_FAULT (1u << 1)
+#define AS_F_UNRESOLVED (1u << 2)
+#define AS_F_UNSTABLE (1u << 3)
+#define AS_F_UNREACHABLE (1u << 4)
+#define AS_F_NOT_ACCEPTED (1u << 5)
+#define AS_F_LATE (1u << 6)
+#define AS_F_RUNTIME (1u << 8)
+#define AS_F_NO_ACTOR (1u << 9)
+#define AS_F_DELETED (1u << 10)
+
+/* Bits of as_exec.flags. */
+#define AS_X_SCRIPT (1u << 0)
+#define AS_X_MEMFD (1u << 1)
+#define AS_X_DELETED (1u << 2)
+#define AS_X_UPPER (1u << 3)
+
+/* as_fact_key.aux of files: access in the low byte, error number above. */
+#define AS_A_READ (1u << 0)
+#define AS_A_WRITE (1u << 1)
+#define AS_A_CREATE (1u << 2)
+#define AS_A_TRUNCATE (1u << 3)
+#define AS_A_PATH (1u << 4)
+#define AS_A_RUNTIME (1u << 7)
+#define AS_AUX_ERRNO_SHIFT 8
+
+/* as_fact_key.aux of peers: bit 0 IPv6, bit 7 runtime, error number above. */
+#define AS_N_IPV6 (1u << 0)
+
+/* What the kernel does with a system call beyond counting it. */
+enum as_class {
+	AS_C_NONE = 0,
+	AS_C_OPEN = 1,      /* path, flags */
+	AS_C_CREAT = 2,     /* path */
+	AS_C_OPENAT = 3,    /* dirfd, path, flags */
+	AS_C_OPENAT2 = 4,   /* dirfd, path, how */
+	AS_C_OPENHANDLE = 5,/* mount fd, handle, flags */
+	AS_C_EXECVE = 6,    /* path */
+	AS_C_EXECVEAT = 7,  /* dirfd, path */
+	AS_C_UNLINK = 8,    /* path */
+	AS_C_UNLINKAT = 9,  /* dirfd, path */
+	AS_C_RENAME = 10,   /* old, new */
+	AS_C_RENAMEAT = 11, /* olddirfd, old, newdirfd, new */
+	AS_C_CONNECT = 12,  /* fd, address, length */
+	AS_C_ACCEPT = 13,   /* fd */
+	AS_C_FORK = 14,     /* returns twice */
+	AS_CLASSES = 15,
+};
+
+#define AS_SYSCALLS 512
+#define AS_SEGMENTS 4
+
+struct as_header {
+	__u32 size;   /* of the whole record */
+	__u8 kind;
+	__u8 segments; /* reserved, zero */
+	__u16 cpu;
+	__u64 time;   /* CLOCK_BOOTTIME */
+	__u64 seq;    /* per processor */
+	__u32 slot;   /* of the scope */
+	__u32 flags;
+	__u32 tgid;
+	__u32 tid;
+	__u64 start;  /* of the process */
+	__u32 ns_tgid; /* as the process sees itself */
+	__u32 uid;
+	__u16 seg[AS_SEGMENTS]; /* lengths of what follows */
+};
+
+/* Identity of a fact. */
+struct as_fact_key {
+	__u32 slot;
+	__u32 kind_aux; /* kind | aux << 8 */
+	__u64 a;
+	__u64 b;
+	__u64 c;
+};
+
+struct as_record {
+	struct as_header h;
+	struct as_fact_key key;
+	__u64 arg[2];
+	/* segments follow */
+};
+
+struct as_exec {
+	__u64 ino;
+	__u64 caps;
+	__u64 cgroup;
+	__u64 parent_start;
+	__u32 parent_tgid;
+	__u32 dev;    /* kernel encoding */
+	__u32 flags;
+	__u32 uid;
+	__u32 gid;
+	__u32 euid;
+	__u32 egid;
+	__u32 mnt_ns;
+};
+
+enum as_fact_state {
+	AS_OWED = 0,
+	AS_DELIVERED = 1,
+	AS_SPILLED = 2,
+};
+
+struct as_fact {
+	__u64 first;
+	__u64 last;
+	__u64 count;
+	__u64 bytes_in;
+	__u64 bytes_out;
+	__u32 state;
+	__u32 pad;
+};
+
+enum as_scope_state {
+	AS_FREE = 0,
+	AS_ACTIVE = 1,
+	AS_ENDED = 2,
+};
+
+#define AS_S_EACH_BELOW (1u << 0) /* not a scope itself: each new child becomes one */
+#define AS_S_BY_KERNEL (1u << 1)  /* opened by the kernel */
+
+struct as_scope {
+	__u64 id;
+	__u64 facts; /* distinct ones held */
+	__u64 quota;
+	__u64 cgroup;
+	__u32 state;
+	__u32 flags;
+};
+
+/* Per scope and kind, absolute. */
+struct as_losses {
+	__u64 lost[AS_KINDS];
+	__u64 truncated[AS_KINDS];
+	__u64 faults[AS_KINDS];
+	__u64 refused[AS_KINDS]; /* the ring was full; the fact may have been kept elsewhere */
+};
+
+/* Counts of one scope, phase and ABI; bits of `ok` are set once a call succeeded. */
+struct as_syscalls {
+	__u64 count[AS_SYSCALLS];
+	__u64 ok[AS_SYSCALLS / 64];
+};
+
+struct as_cgroup {
+	__u32 slot;
+	__u32 flags; /* AS_S_EACH_BELOW */
+};
+
+/* Process number and start name a process. */
+struct as_task {
+	__u64 tree_id; /* id of the process-tree scope */
+	__u32 epoch;
+	__u32 slot;    /* what its events carry */
+	__u32 tree;    /* slot of the process-tree scope, 0: none */
+	__u8 phase;    /* 0 before its first exec in the scope */
+	__u8 handlers; /* signal handlers entered and not yet returned from */
+	__u8 connecting; /* the call in flight reached SYN_SENT */
+	__u8 root;     /* of a process-tree scope; found by the iterator */
+};
+
+/* Filled in by user space before load. */
+struct as_config {
+	__u64 key[2];        /* of the string hash */
+	__u64 quota;         /* facts per scope, for scopes the kernel opens */
+	__u32 ring_backlog;  /* bytes that wake the consumer */
+	__u32 slots;
+	__u32 nr_rt_sigreturn[2];
+	__u32 nr_exit[2];
+	__u32 nr_exit_group[2];
+	__u8 sys_class[2][AS_SYSCALLS]; /* native, compat */
+};
+
+/* Written by user space at run time. */
+struct as_control {
+	__u32 epoch;     /* raised when labels may have changed */
+	__u32 self_tid;  /* the consumer: its own polling is not an observation */
+	__u32 log_forks; /* a process tree is being added */
+	__u32 iterate;   /* what the iterator shall do */
+};
+
+#endif

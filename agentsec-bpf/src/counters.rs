@@ -1,0 +1,145 @@
+//! What the kernel counts: read, never cleared, until a scope is over.
+
+use std::collections::HashMap;
+
+use libbpf_rs::{MapCore, MapFlags};
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::error::{Context, LoadError};
+use crate::kernel::{read, Kernel};
+use crate::wire::{self, FactKey};
+
+/// Entries per batch.
+const BATCH: u32 = 4096;
+
+/// One fact as the kernel holds it now.
+#[derive(Clone, Copy, Debug)]
+pub struct FactDelta {
+    /// Identity.
+    pub key: FactKey,
+    /// Absolute counters.
+    pub fact: wire::Fact,
+}
+
+/// Absolute counts of one scope and phase, summed over processors.
+#[derive(Clone, Debug)]
+pub struct SyscallTable {
+    /// Calls by number.
+    pub count: Vec<u64>,
+    /// Whether one ever succeeded.
+    pub ok: Vec<bool>,
+}
+
+impl Kernel {
+    /// Hands every fact to `each`.
+    pub fn facts(&self, mut each: impl FnMut(FactDelta)) -> Result<(), LoadError> {
+        let map = self.map("facts")?;
+        let batches = map
+            .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
+            .context(|| "cannot read the facts".to_owned())?;
+        for (key, value) in batches {
+            if let (Ok(key), Ok(fact)) =
+                (FactKey::read_from_bytes(&key), wire::Fact::read_from_bytes(&value))
+            {
+                each(FactDelta { key, fact });
+            }
+        }
+        Ok(())
+    }
+
+    /// One fact.
+    pub fn fact(&self, key: &FactKey) -> Result<Option<wire::Fact>, LoadError> {
+        read(&self.map("facts")?, key.as_bytes())
+    }
+
+    /// Forgets these facts.
+    pub fn forget_facts(&self, keys: &[FactKey]) -> Result<(), LoadError> {
+        let maps = [self.map("facts")?, self.map("spill_small")?, self.map("spill_large")?];
+        for key in keys {
+            for map in &maps {
+                // Not there: never spilled.
+                let _ = map.delete(key.as_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what the rings refused out of the kernel and hands it to `each`. The slice bounds
+    /// how long one call takes; returns whether something is left.
+    pub fn take_spilled(&self, mut each: impl FnMut(&[u8])) -> Result<bool, LoadError> {
+        let mut more = false;
+        for name in ["spill_small", "spill_large"] {
+            let map = self.map(name)?;
+            let keys: Vec<Vec<u8>> = map.keys().take(BATCH as usize).collect();
+            more |= keys.len() == BATCH as usize;
+            for key in keys {
+                let record = map
+                    .lookup_and_delete(&key)
+                    .context(|| format!("cannot take a record out of `{name}`"))?;
+                if let Some(record) = record {
+                    each(&record);
+                }
+            }
+        }
+        Ok(more)
+    }
+
+    /// System calls of a slot; `phase` 0 is the runtime's, 1 the workload's.
+    pub fn syscalls(
+        &self,
+        slot: u32,
+        phase: u32,
+        compat: bool,
+    ) -> Result<SyscallTable, LoadError> {
+        let map = self.map(if compat { "syscalls_compat" } else { "syscalls_native" })?;
+        let mut table =
+            SyscallTable { count: vec![0; wire::SYSCALLS], ok: vec![false; wire::SYSCALLS] };
+        let values = map
+            .lookup_percpu(&(slot * 2 + phase).to_ne_bytes(), MapFlags::ANY)
+            .context(|| format!("cannot read the system calls of slot {slot}"))?;
+        for value in values.into_iter().flatten() {
+            let Ok((one, _)) = wire::Syscalls::read_from_prefix(&value) else { continue };
+            for (sum, count) in table.count.iter_mut().zip(one.count) {
+                *sum += count;
+            }
+            for (nr, ok) in table.ok.iter_mut().enumerate() {
+                *ok |= one.ok[nr / 64] >> (nr % 64) & 1 == 1;
+            }
+        }
+        Ok(table)
+    }
+
+    /// Zeroes what is counted by slot, before the slot is used again.
+    pub fn clear_slot(&self, slot: u32) -> Result<(), LoadError> {
+        let processors = libbpf_rs::num_possible_cpus()
+            .context(|| "cannot count the machine's processors".to_owned())?;
+        let zeros = vec![vec![0u8; size_of::<wire::Syscalls>()]; processors];
+        for name in ["syscalls_native", "syscalls_compat"] {
+            for phase in 0..2 {
+                self.map(name)?
+                    .update_percpu(&(slot * 2 + phase).to_ne_bytes(), &zeros, MapFlags::ANY)
+                    .context(|| format!("cannot clear slot {slot}"))?;
+            }
+        }
+        self.map("losses")?
+            .update(&slot.to_ne_bytes(), wire::Losses::default().as_bytes(), MapFlags::ANY)
+            .context(|| format!("cannot clear slot {slot}"))
+    }
+
+    /// Losses of a slot.
+    pub fn losses(&self, slot: u32) -> Result<wire::Losses, LoadError> {
+        Ok(read(&self.map("losses")?, &slot.to_ne_bytes())?.unwrap_or_default())
+    }
+
+    /// Distinct facts held, by slot.
+    pub fn occupancy(&self) -> Result<HashMap<u32, u64>, LoadError> {
+        let mut held = HashMap::new();
+        for slot in 1..self.slots {
+            let scope = self.scope(slot)?;
+            if scope.state != wire::scope_state::FREE {
+                held.insert(slot, scope.facts);
+            }
+        }
+        Ok(held)
+    }
+}

@@ -1,0 +1,168 @@
+//! Who is in scope: slots, cgroups, process trees.
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use libbpf_rs::{MapCore, MapFlags};
+use zerocopy::{FromBytes, IntoBytes};
+
+use crate::error::{Context, LoadError, LoadErrorKind};
+use crate::kernel::{read, Kernel};
+use crate::wire;
+
+impl Kernel {
+    /// A slot nobody uses.
+    pub fn take_slot(&self) -> Result<u32, LoadError> {
+        let taken = self
+            .map("free_slots")?
+            .lookup_and_delete(&[])
+            .context(|| "cannot take a slot for a scope".to_owned())?;
+        taken.and_then(|b| u32::read_from_bytes(&b).ok()).ok_or_else(|| {
+            let most = self.slots - 1;
+            LoadError::new(
+                LoadErrorKind::Other,
+                format!("cannot add a scope: all {most} are in use"),
+            )
+        })
+    }
+
+    /// The slot may be used again.
+    pub fn give_back_slot(&self, slot: u32) -> Result<(), LoadError> {
+        self.map("free_slots")?
+            .update(&[], &slot.to_ne_bytes(), MapFlags::ANY)
+            .context(|| format!("cannot give back slot {slot}"))
+    }
+
+    /// Most scopes at once.
+    pub fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// Writes the scope in a slot.
+    pub fn set_scope(&self, slot: u32, scope: &wire::Scope) -> Result<(), LoadError> {
+        self.map("scopes")?
+            .update(&slot.to_ne_bytes(), scope.as_bytes(), MapFlags::ANY)
+            .context(|| format!("cannot write scope {slot}"))
+    }
+
+    /// Reads the scope in a slot.
+    pub fn scope(&self, slot: u32) -> Result<wire::Scope, LoadError> {
+        let scope = read(&self.map("scopes")?, &slot.to_ne_bytes())?;
+        Ok(scope.unwrap_or_default())
+    }
+
+    /// Puts a cgroup into a scope.
+    pub fn set_cgroup(&self, id: u64, cgroup: wire::Cgroup) -> Result<(), LoadError> {
+        self.map("cgroups")?
+            .update(&id.to_ne_bytes(), cgroup.as_bytes(), MapFlags::ANY)
+            .context(|| format!("cannot put cgroup {id} into a scope"))
+    }
+
+    /// The scope a cgroup is in.
+    pub fn cgroup(&self, id: u64) -> Result<Option<wire::Cgroup>, LoadError> {
+        read(&self.map("cgroups")?, &id.to_ne_bytes())
+    }
+
+    /// Takes every cgroup out of `slot`, into `outer` (0: out of scope).
+    pub fn move_cgroups(&self, slot: u32, outer: u32) -> Result<(), LoadError> {
+        let map = self.map("cgroups")?;
+        let keys: Vec<Vec<u8>> = map.keys().collect();
+        for key in keys {
+            let Some(mut entry) = read::<wire::Cgroup>(&map, &key)? else { continue };
+            if entry.slot != slot {
+                continue;
+            }
+            let change = if outer == 0 {
+                map.delete(&key)
+            } else {
+                entry.slot = outer;
+                entry.flags = 0;
+                map.update(&key, entry.as_bytes(), MapFlags::ANY)
+            };
+            change.context(|| format!("cannot take a cgroup out of slot {slot}"))?;
+        }
+        Ok(())
+    }
+
+    /// Tells every labelled task to look again what it belongs to.
+    pub fn relabel(&self) -> Result<(), LoadError> {
+        {
+            let mut control = self.control.lock().unwrap_or_else(|e| e.into_inner());
+            control.epoch = control.epoch.wrapping_add(1);
+        }
+        self.write_control()
+    }
+
+    /// The thread whose own system calls are no observation.
+    pub fn set_consumer(&self, tid: u32) -> Result<(), LoadError> {
+        {
+            let mut control = self.control.lock().unwrap_or_else(|e| e.into_inner());
+            if control.self_tid == tid {
+                return Ok(());
+            }
+            control.self_tid = tid;
+        }
+        self.write_control()
+    }
+
+    /// Keeps a log of every fork while a process tree is being added.
+    pub fn log_forks(&self, on: bool) -> Result<(), LoadError> {
+        {
+            let mut control = self.control.lock().unwrap_or_else(|e| e.into_inner());
+            control.log_forks = u32::from(on);
+        }
+        self.write_control()?;
+        if !on {
+            let map = self.map("fork_log")?;
+            let keys: Vec<Vec<u8>> = map.keys().collect();
+            for key in keys {
+                let _ = map.delete(&key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Child and parent of every fork logged so far.
+    pub fn forks(&self) -> Result<Vec<(u32, u32)>, LoadError> {
+        let map = self.map("fork_log")?;
+        let mut out = Vec::new();
+        for key in map.keys() {
+            if let (Some(parent), Ok(child)) = (read::<u32>(&map, &key)?, u32::read_from_bytes(&key))
+            {
+                out.push((child, parent));
+            }
+        }
+        Ok(out)
+    }
+
+    /// A process whose threads the iterator shall put into the tree of `slot`.
+    pub fn add_tree_member(&self, pid: u32, slot: u32) -> Result<(), LoadError> {
+        self.map("tree_members")?
+            .update(&pid.to_ne_bytes(), &slot.to_ne_bytes(), MapFlags::ANY)
+            .context(|| format!("cannot add process {pid} to a tree"))
+    }
+
+    /// Forgets the numbers given to the iterator: they may be used again by others.
+    pub fn clear_tree_members(&self) -> Result<(), LoadError> {
+        let map = self.map("tree_members")?;
+        let keys: Vec<Vec<u8>> = map.keys().collect();
+        for key in keys {
+            let _ = map.delete(&key);
+        }
+        Ok(())
+    }
+
+    /// Whether the process behind a pidfd carries a label, and of which slot.
+    pub fn slot_of_process(&self, pidfd: BorrowedFd<'_>) -> Result<Option<u32>, LoadError> {
+        #[derive(FromBytes)]
+        #[repr(C)]
+        struct Task {
+            _tree_id: u64,
+            _epoch: u32,
+            slot: u32,
+            _rest: [u32; 2],
+        }
+        let map = self.map("tasks")?;
+        let key = pidfd.as_raw_fd().to_ne_bytes();
+        Ok(read::<Task>(&map, &key)?.map(|t| t.slot).filter(|&s| s != 0))
+    }
+}
