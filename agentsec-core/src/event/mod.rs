@@ -6,9 +6,13 @@
 
 mod actor;
 mod coverage;
+pub mod errno;
+pub mod escape;
 mod fact;
+mod key;
 mod observation;
 mod outcome;
+pub mod syscall;
 mod text;
 pub mod time;
 
@@ -18,6 +22,7 @@ pub use fact::{
     Access, Arguments, Direction, ExecFact, ExecOrigin, Fact, FileAction, FileFact, Lineage,
     PeerFact, Phase, SyscallAbi, SyscallFact, Transport,
 };
+pub use key::{HashKey, KeyId};
 pub use observation::{
     Argument, Event, ExecDetail, ExitStatus, Flags, ProcessChange, ScopeChange, ScopeId, Sight,
     Source, UnitChange, UnitId, Use, What,
