@@ -12,6 +12,7 @@ mod fact;
 mod key;
 mod observation;
 mod outcome;
+pub mod reduce;
 pub mod syscall;
 mod text;
 pub mod time;
