@@ -24,21 +24,28 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 	struct task_struct *parent = bpf_get_current_task_btf();
 	struct as_task *p = gate(parent);
 	__u64 cgroup = cgroup_of(child);
-	__u32 slot = slot_of_cgroup(cgroup);
+	__u32 slot = slot_of_cgroup(cgroup), tree = 0;
+	__u64 tree_id = 0;
 	struct as_room *room;
 	struct as_task *t;
+	__u8 phase = 0;
 
 	if (control.log_forks && !(clone_flags & CLONE_THREAD)) {
 		__u32 c = child->tgid, q = parent->tgid;
 
 		bpf_map_update_elem(&fork_log, &c, &q, BPF_ANY);
 	}
-	if (!p && !slot)
+	if (p) {
+		tree = live_tree(p);
+		tree_id = p->tree_id;
+		if (tree || p->slot == slot)
+			phase = p->phase;
+	}
+	if (!tree && !slot)
 		return 0;
-	t = mark(child, cgroup, p ? live_tree(p) : 0, p ? p->tree_id : 0,
-		 p && (live_tree(p) || p->slot == slot) ? p->phase : 0);
+	t = mark(child, cgroup, tree, tree_id, phase);
 	if (!t) {
-		count_lost(slot ? slot : p->slot, AS_FORK);
+		count_lost(tree ? tree : slot, AS_FORK);
 		return 0;
 	}
 	if (!t->slot || (clone_flags & CLONE_THREAD))
@@ -69,13 +76,15 @@ static __always_inline void fill_exec(struct as_room *room, struct task_struct *
 	unsigned long magic = BPF_CORE_READ(sb, s_magic);
 	unsigned int nlink = BPF_CORE_READ(inode, i_nlink);
 	struct as_exec *x = (struct as_exec *)room->data;
+	const struct cred *cred;
 	unsigned long start, end;
 	__u32 from, len;
 	long n;
 
 	x->ino = BPF_CORE_READ(inode, i_ino);
 	x->dev = BPF_CORE_READ(sb, s_dev);
-	x->caps = BPF_CORE_READ(task, cred, cap_effective.val);
+	cred = BPF_CORE_READ(task, cred);
+	bpf_probe_read_kernel(&x->caps, sizeof(x->caps), &cred->cap_effective);
 	x->cgroup = cgroup_of(task);
 	x->parent_start = BPF_CORE_READ(parent, group_leader, start_boottime);
 	x->parent_tgid = BPF_CORE_READ(parent, tgid);
@@ -224,19 +233,17 @@ int BPF_PROG(on_attach, struct cgroup *dst, const char *path, struct task_struct
 	t = bpf_task_storage_get(&tasks, task, 0, 0);
 	if (t) {
 		label(t, id);
-	} else if (slot) {
-		t = mark(task, id, 0, 0, 0);
-		if (!t)
-			count_lost(slot, AS_FORK);
+		if (!slot)
+			slot = t->slot;
+	} else if (slot && !mark(task, id, 0, 0, 0)) {
+		count_lost(slot, AS_FORK);
 	}
 	/* Its other threads are marked by the iterator. */
-	if ((slot || t) && threadgroup && BPF_CORE_READ(task, signal, live.counter) > 1) {
-		__u32 s = slot ? slot : t->slot;
-
-		room = room_get(s, AS_MOVED);
+	if (slot && threadgroup && BPF_CORE_READ(task, signal, live.counter) > 1) {
+		room = room_get(slot, AS_MOVED);
 		if (!room)
 			return 0;
-		fill_header(room, s, AS_MOVED, 0);
+		fill_header(room, slot, AS_MOVED, 0);
 		fill_actor(&room->r.h, task);
 		deliver_urgent(room);
 		room_put();

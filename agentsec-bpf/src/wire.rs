@@ -271,6 +271,11 @@ impl<'a> Record<'a> {
         self.segments.get(i).copied().unwrap_or_default()
     }
 
+    /// Like [`Record::path`], nothing where no path was walked.
+    pub fn path_or_nothing(&self, i: usize) -> Vec<u8> {
+        if self.segment(i).is_empty() { Vec::new() } else { self.path(i) }
+    }
+
     /// A walked path turned round: the kernel writes it from the leaf upwards.
     pub fn path(&self, i: usize) -> Vec<u8> {
         let reversed = self.segment(i);

@@ -1,0 +1,197 @@
+//! What may be chosen before the sensor is loaded.
+
+use std::sync::Arc;
+
+use agentsec_bpf::{Kernel, Options};
+use parking_lot::Mutex;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Dimension, HashKey};
+use super::control::{Control, Shared};
+use super::decode::Privacy;
+use super::dimensions;
+use super::refused::refused;
+use super::registry::Registry;
+use super::roots::Roots;
+use super::scope::Scope;
+use super::sensor::Sensor;
+use super::syscalls;
+
+/// Chooses what to observe and how; [`SensorBuilder::load`] makes the sensor.
+#[derive(Debug)]
+pub struct SensorBuilder {
+    scopes: Vec<Scope>,
+    key: Option<HashKey>,
+    raw_arguments: bool,
+    required: Vec<Dimension>,
+    roots: Roots,
+    ring_bytes: Option<u32>,
+    max_scopes: u32,
+    facts_per_scope: u64,
+    max_facts: u32,
+}
+
+/// Rings of all processors together, by default.
+const RINGS_TOTAL: u32 = 8 << 20;
+
+impl SensorBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            scopes: Vec::new(),
+            key: None,
+            raw_arguments: false,
+            required: Vec::new(),
+            roots: Roots::default(),
+            ring_bytes: None,
+            max_scopes: 64,
+            facts_per_scope: 524_288,
+            max_facts: 1 << 20,
+        }
+    }
+
+    /// Observes this from the start; more can be added to [`Control`] at any time.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scopes.push(scope);
+        self
+    }
+
+    /// The key under which arguments are hashed; keep it, and profiles of several runs merge.
+    /// Without one a random key is made.
+    #[must_use]
+    pub fn hash_key(mut self, key: HashKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Keeps arguments as they are, secrets included. Off by default.
+    #[must_use]
+    pub fn raw_arguments(mut self, keep: bool) -> Self {
+        self.raw_arguments = keep;
+        self
+    }
+
+    /// Makes loading fail where this dimension cannot be had; else it is a gap in the coverage.
+    #[must_use]
+    pub fn require(mut self, dimension: Dimension) -> Self {
+        self.required.push(dimension);
+        self
+    }
+
+    /// Where the host's file systems are mounted.
+    #[must_use]
+    pub fn roots(mut self, roots: Roots) -> Self {
+        self.roots = roots;
+        self
+    }
+
+    /// Bytes of each processor's ring: a power of two, at least a page. Default 1 MiB, over all
+    /// processors at most 8 MiB.
+    #[must_use]
+    pub fn ring_bytes(mut self, bytes: u32) -> Self {
+        self.ring_bytes = Some(bytes);
+        self
+    }
+
+    /// Most scopes at once. Default 63; each costs 17 KiB of kernel memory per processor.
+    #[must_use]
+    pub fn max_scopes(mut self, scopes: u32) -> Self {
+        self.max_scopes = scopes.saturating_add(1);
+        self
+    }
+
+    /// Most distinct facts of one scope; beyond it operations are counted as lost.
+    /// Default 524,288.
+    #[must_use]
+    pub fn facts_per_scope(mut self, facts: u32) -> Self {
+        self.facts_per_scope = u64::from(facts);
+        self.max_facts = self.max_facts.max(facts.saturating_mul(2));
+        self
+    }
+
+    /// Loads the programs. What attached, and what could not, is in [`Sensor::coverage`].
+    ///
+    /// Needs `CAP_BPF` and `CAP_PERFMON`; both may be dropped afterwards, and scopes can still be
+    /// removed. Adding one needs them again where it attaches a program.
+    pub fn load(mut self) -> Result<(Sensor, Control)> {
+        let key = match self.key.take() {
+            Some(key) => key,
+            None => HashKey::generate()?,
+        };
+        let ring_bytes = self.ring_size()?;
+        if !(2..=1 << 16).contains(&self.max_scopes) {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "cannot load the sensor: the number of scopes must be between 1 and 65,535",
+            ));
+        }
+        let source: [u8; 16] = random(&HashKey::generate()?);
+        let kernel_key: [u8; 16] = random(&HashKey::generate()?);
+        let (low, high) = kernel_key.split_at(8);
+        let word = |half: &[u8]| half.iter().fold(0u64, |all, &b| all << 8 | u64::from(b));
+        let options = Options {
+            ring_bytes,
+            urgent_bytes: ring_bytes.max(1 << 18),
+            slots: self.max_scopes,
+            facts: self.max_facts,
+            quota: self.facts_per_scope,
+            spill: self.max_facts / 2,
+            key: [word(low), word(high)],
+            sys_class: syscalls::classes(),
+            nr_rt_sigreturn: syscalls::numbers("rt_sigreturn"),
+            nr_exit: syscalls::numbers("exit"),
+            nr_exit_group: syscalls::numbers("exit_group"),
+        };
+        let clock = self.roots.clock()?;
+        let (kernel, rings) = Kernel::load(&options).map_err(refused)?;
+        for dimension in self.required {
+            if let Some(why) = dimensions::why_missing(kernel.hooks(), dimension) {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!(
+                        "cannot load the sensor: required dimension `{}` cannot be had: {why}",
+                        dimension.name()
+                    ),
+                ));
+            }
+        }
+        let shared = Arc::new(Shared {
+            kernel,
+            registry: Mutex::new(Registry::new(source)),
+            roots: self.roots.clone(),
+            facts_per_scope: self.facts_per_scope,
+            owner: std::process::id(),
+            statistics: Mutex::default(),
+            clock,
+        });
+        let control = Control::new(Arc::clone(&shared));
+        let privacy = Privacy { key, raw_arguments: self.raw_arguments };
+        let sensor = Sensor::new(shared, rings, privacy)?;
+        for scope in &self.scopes {
+            control.add_scope(scope)?;
+        }
+        Ok((sensor, control))
+    }
+
+    fn ring_size(&self) -> Result<u32> {
+        if let Some(bytes) = self.ring_bytes {
+            let page = rustix::param::page_size();
+            if !bytes.is_power_of_two() || (bytes as usize) < page {
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    format!("cannot load the sensor: a ring of {bytes} bytes is not a power of two of at least a page"),
+                ));
+            }
+            return Ok(bytes);
+        }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = RINGS_TOTAL / u32::try_from(processors).unwrap_or(u32::MAX).max(1);
+        let power = 1 << (31 - share.max(1).leading_zeros());
+        Ok(power.clamp(1 << 16, 1 << 20))
+    }
+}
+
+/// Random bytes for another use than hashing.
+fn random(key: &HashKey) -> [u8; 16] {
+    key.hash(b"agentsec: random bytes")
+}

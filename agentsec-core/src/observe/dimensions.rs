@@ -1,0 +1,147 @@
+//! Which records tell about which dimension, and what each dimension does not show.
+
+use agentsec_bpf::wire::{kind, Losses};
+use agentsec_bpf::Hook;
+
+use crate::event::{BootTime, Coverage, CoverageState, Dimension, DimensionCoverage};
+
+pub(crate) fn of_kind(kind: u8) -> Option<Dimension> {
+    Some(match kind {
+        kind::EXEC | kind::EXEC_FAILED | kind::FORK | kind::EXIT => Dimension::Exec,
+        kind::SCOPE_OPENED | kind::SCOPE_CLOSED | kind::MOVED => Dimension::Exec,
+        kind::OPEN | kind::OPEN_FAILED | kind::UNLINK | kind::RENAME => Dimension::File,
+        kind::CONNECT | kind::INBOUND | kind::LISTEN => Dimension::Peer,
+        kind::SYSCALL => Dimension::Syscall,
+        _ => return None,
+    })
+}
+
+/// The groups of programs a dimension cannot do without.
+fn groups(dimension: Dimension) -> &'static [&'static str] {
+    match dimension {
+        Dimension::Exec | Dimension::Argument | Dimension::Lineage => &["process"],
+        Dimension::File => &["syscall", "file"],
+        Dimension::Peer => &["peer"],
+        Dimension::Syscall => &["syscall"],
+    }
+}
+
+/// What is not seen even when every hook is there: said, not passed over.
+fn standing_gaps(dimension: Dimension) -> &'static [&'static str] {
+    match dimension {
+        Dimension::Exec => &[],
+        Dimension::Argument => &["arguments beyond 4,095 bytes"],
+        Dimension::Lineage => &[],
+        Dimension::File => &[
+            "files used without an open, unlink or rename (link, mkdir, chmod, mmap of an inherited descriptor)",
+            "opens submitted through io_uring",
+            "unlink and rename: the path as asked and its directory, not as resolved",
+            "a descriptor swapped by another thread between open and its return may be taken for the file opened",
+            "after a directory was renamed, files already known keep their old path",
+        ],
+        Dimension::Peer => &[
+            "everything but TCP: UDP, unix and raw sockets, netlink",
+            "TCP fast open and MPTCP subflows",
+            "a refused connect or an accept made through the 32-bit socketcall",
+        ],
+        Dimension::Syscall => &[
+            "a call cut off by a seccomp kill",
+            "a call in flight when observation began or ended",
+        ],
+    }
+}
+
+/// What is known to the sensor about one scope, besides the kernel's own counts.
+pub(crate) struct Extra {
+    pub(crate) since: BootTime,
+    /// Operations of facts that were never handed over, by dimension.
+    pub(crate) unrecorded: [u64; Dimension::ALL.len()],
+    pub(crate) orphans: u64,
+    /// Program runs that the kernel skipped, on the whole machine.
+    pub(crate) missed_runs: u64,
+}
+
+/// Why a dimension cannot be had at all.
+pub(crate) fn why_missing(hooks: &[Hook], dimension: Dimension) -> Option<String> {
+    let needs = groups(dimension);
+    hooks.iter().find_map(|h| {
+        let why = h.missing.as_ref()?;
+        needs.contains(&h.group).then(|| format!("{}: {why}", h.group))
+    })
+}
+
+/// Puts counts and gaps of one scope together.
+pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Coverage {
+    let dimensions = Dimension::ALL.iter().enumerate().map(|(at, &dimension)| {
+        let needs = groups(dimension);
+        let sum = |counts: &[u64]| -> u64 {
+            let of = |(kind, &n): (usize, &u64)| {
+                let belongs = of_kind(kind as u8) == Some(dimension);
+                if belongs { n } else { 0 }
+            };
+            counts.iter().enumerate().map(of).sum()
+        };
+        let mut gaps: Vec<String> =
+            standing_gaps(dimension).iter().map(|&s| s.to_owned()).collect();
+        let missing = why_missing(hooks, dimension);
+        let absent = missing.is_some();
+        gaps.extend(missing);
+        if dimension == Dimension::Exec && extra.orphans > 0 {
+            gaps.push(format!(
+                "{} processes of the same session were re-parented before observation began",
+                extra.orphans
+            ));
+        }
+        if extra.missed_runs > 0 {
+            gaps.push(format!(
+                "{} program runs skipped by the kernel, machine-wide",
+                extra.missed_runs
+            ));
+        }
+        let lost = sum(&losses.lost).saturating_add(extra.unrecorded[at]);
+        DimensionCoverage {
+            dimension,
+            state: if absent {
+                CoverageState::Absent
+            } else if lost > 0 || !gaps.is_empty() {
+                CoverageState::Partial
+            } else {
+                CoverageState::Observed
+            },
+            since: extra.since,
+            lost,
+            truncated: sum(&losses.truncated),
+            faults: sum(&losses.faults),
+            hook: hooks
+                .iter()
+                .filter(|h| needs.contains(&h.group) && h.missing.is_none())
+                .map(|h| h.variant.as_str())
+                .last()
+                .unwrap_or_default()
+                .to_owned(),
+            gaps,
+        }
+    });
+    Coverage { dimensions: dimensions.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_shows_in_its_own_dimension_only() {
+        let mut losses = Losses::default();
+        losses.lost[usize::from(kind::OPEN)] = 3;
+        losses.faults[usize::from(kind::EXEC)] = 2;
+        let extra = Extra { since: BootTime(1), unrecorded: [0; 6], orphans: 0, missed_runs: 0 };
+        let hooks = [Hook { group: "peer", variant: String::new(), missing: Some("no".into()) }];
+        let coverage = coverage(&hooks, &losses, &extra);
+        let of = |d| coverage.of(d).expect("every dimension is listed");
+        assert_eq!(of(Dimension::File).lost, 3);
+        assert_eq!(of(Dimension::Exec).lost, 0);
+        assert_eq!(of(Dimension::Exec).faults, 2);
+        assert_eq!(of(Dimension::Peer).state, CoverageState::Absent);
+        assert_eq!(of(Dimension::Exec).state, CoverageState::Observed);
+    }
+}

@@ -1,0 +1,152 @@
+//! What program each observed process ran, and when.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+use crate::event::{Actor, BootTime, ProcessId, Text};
+use super::roots::Roots;
+
+/// Most processes remembered at once; the oldest ended ones go first.
+const LIMIT: usize = 65_536;
+/// How long an ended process is remembered: its last records may still be on their way.
+const LINGER: u64 = 30_000_000_000;
+
+#[derive(Debug, Default)]
+struct Process {
+    /// Programs by the time from which they ran; records may be read out of order.
+    programs: Vec<(BootTime, Text)>,
+    ended: Option<BootTime>,
+    /// Looked up in procfs and not found.
+    unknown: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Processes {
+    roots: Roots,
+    table: HashMap<ProcessId, Process>,
+    /// One allocation per actor, not per event.
+    actors: HashMap<Actor, Arc<Actor>>,
+}
+
+impl Processes {
+    pub(crate) fn new(roots: Roots) -> Self {
+        Self { roots, table: HashMap::new(), actors: HashMap::new() }
+    }
+
+    pub(crate) fn executed(&mut self, process: ProcessId, time: BootTime, program: Text) {
+        let programs = &mut self.table.entry(process).or_default().programs;
+        let at = programs.partition_point(|(from, _)| *from <= time);
+        programs.insert(at, (time, program));
+    }
+
+    pub(crate) fn forked(&mut self, parent: ProcessId, child: ProcessId, time: BootTime) {
+        if let Some(program) = self.seen_program(parent, time) {
+            self.executed(child, BootTime(0), program);
+        }
+    }
+
+    pub(crate) fn exited(&mut self, process: ProcessId, time: BootTime) {
+        if let Some(process) = self.table.get_mut(&process) {
+            process.ended = Some(time);
+        }
+    }
+
+    /// The program a process ran, as far as records say.
+    pub(crate) fn seen_program(&self, process: ProcessId, time: BootTime) -> Option<Text> {
+        let programs = &self.table.get(&process)?.programs;
+        let after = programs.partition_point(|(from, _)| *from <= time);
+        programs.get(after.checked_sub(1)?).map(|(_, program)| program.clone())
+    }
+
+    /// The same, with a look into procfs for a process that ran before it was observed.
+    pub(crate) fn program(&mut self, process: ProcessId, time: BootTime) -> Option<Text> {
+        if let Some(program) = self.seen_program(process, time) {
+            return Some(program);
+        }
+        let entry = self.table.entry(process).or_default();
+        if entry.unknown || !entry.programs.is_empty() {
+            return None;
+        }
+        let found = read_program(&self.roots, process);
+        match &found {
+            Some(program) => entry.programs.push((BootTime(0), program.clone())),
+            None => entry.unknown = true,
+        }
+        found
+    }
+
+    pub(crate) fn intern(&mut self, actor: Actor) -> Arc<Actor> {
+        if let Some(known) = self.actors.get(&actor) {
+            return Arc::clone(known);
+        }
+        if self.actors.len() >= LIMIT {
+            self.actors.clear();
+        }
+        let shared = Arc::new(actor.clone());
+        self.actors.insert(actor, Arc::clone(&shared));
+        shared
+    }
+
+    /// Forgets what ended long ago.
+    pub(crate) fn tidy(&mut self, now: BootTime) {
+        self.table.retain(|_, p| p.ended.is_none_or(|t| now.0.saturating_sub(t.0) < LINGER));
+        if self.table.len() > LIMIT {
+            self.table.retain(|_, p| p.ended.is_none());
+        }
+        if self.table.len() > LIMIT {
+            self.table.clear();
+        }
+        self.actors.retain(|_, shared| Arc::strong_count(shared) > 1);
+    }
+}
+
+/// `None` unless procfs still shows this very process.
+fn read_program(roots: &Roots, process: ProcessId) -> Option<Text> {
+    let directory = roots.process(process.pid);
+    let link = fs::read_link(directory.join("exe")).ok()?;
+    let start = start_ticks(&fs::read(directory.join("stat")).ok()?)?;
+    // Clock ticks are hundredths of a second.
+    let ticks = process.start.0 / 10_000_000;
+    (start.abs_diff(ticks) <= 1).then(|| Text::from(link.as_os_str().as_bytes()))
+}
+
+/// Field 22 of /proc/PID/stat; the name in field 2 may hold anything.
+pub(crate) fn start_ticks(stat: &[u8]) -> Option<u64> {
+    let after_name = stat.iter().rposition(|&b| b == b')')? + 2;
+    let rest = std::str::from_utf8(stat.get(after_name..)?).ok()?;
+    rest.split(' ').nth(19)?.parse().ok()
+}
+
+/// Field 4 of /proc/PID/stat.
+pub(crate) fn parent_pid(stat: &[u8]) -> Option<u32> {
+    let after_name = stat.iter().rposition(|&b| b == b')')? + 2;
+    let rest = std::str::from_utf8(stat.get(after_name..)?).ok()?;
+    rest.split(' ').nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_full_of_parentheses_does_not_shift_the_fields() {
+        let stat = b"12 (a) R 99 (b)) S 7 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4242 0 0";
+        assert_eq!(parent_pid(stat), Some(7));
+        assert_eq!(start_ticks(stat), Some(4242));
+        assert_eq!(start_ticks(b"12 (x"), None);
+        assert_eq!(start_ticks(b""), None);
+    }
+
+    #[test]
+    fn a_record_read_late_finds_the_program_of_its_time() {
+        let mut processes = Processes::new(Roots::default());
+        let process = ProcessId { pid: u32::MAX, start: BootTime(1) };
+        processes.executed(process, BootTime(20), Text::from("/bin/late"));
+        processes.executed(process, BootTime(10), Text::from("/bin/early"));
+        assert_eq!(processes.seen_program(process, BootTime(5)), None);
+        assert_eq!(processes.seen_program(process, BootTime(15)), Some(Text::from("/bin/early")));
+        assert_eq!(processes.seen_program(process, BootTime(25)), Some(Text::from("/bin/late")));
+    }
+}

@@ -1,0 +1,90 @@
+//! Where the host's file systems are mounted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::event::Clock;
+
+/// Mount points of the host, for embedders that run in a container.
+#[derive(Clone, Debug)]
+pub struct Roots {
+    /// The host's procfs.
+    pub proc: PathBuf,
+    /// The host's cgroup v2 tree; found in the mount table when not given.
+    pub cgroup: Option<PathBuf>,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self { proc: PathBuf::from("/proc"), cgroup: None }
+    }
+}
+
+impl Roots {
+    /// The cgroup v2 tree.
+    pub fn cgroup2(&self) -> Result<PathBuf> {
+        if let Some(path) = &self.cgroup {
+            return Ok(path.clone());
+        }
+        let path = self.proc.join("self/mountinfo");
+        let text = fs::read_to_string(&path)
+            .io_context(|| format!("cannot read `{}`", path.display()))?;
+        for line in text.lines() {
+            let Some((mount, rest)) = line.split_once(" - ") else { continue };
+            if rest.split(' ').next() == Some("cgroup2") {
+                if let Some(point) = mount.split(' ').nth(4) {
+                    return Ok(PathBuf::from(point.replace("\\040", " ")));
+                }
+            }
+        }
+        Err(Error::new(ErrorKind::Unsupported, "cannot find a cgroup v2 hierarchy on this host"))
+    }
+
+    pub(crate) fn process(&self, pid: u32) -> PathBuf {
+        self.proc.join(pid.to_string())
+    }
+
+    /// Which boot this is, and when it was.
+    pub(crate) fn clock(&self) -> Result<Clock> {
+        let path = self.proc.join("sys/kernel/random/boot_id");
+        let text = fs::read_to_string(&path)
+            .io_context(|| format!("cannot read `{}`", path.display()))?;
+        let hex: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let mut boot_id = [0; 16];
+        for (byte, pair) in boot_id.iter_mut().zip(hex.chunks(2)) {
+            let digits = std::str::from_utf8(pair).unwrap_or("0");
+            *byte = u8::from_str_radix(digits, 16).unwrap_or(0);
+        }
+        let realtime = now_nanos(rustix::time::ClockId::Realtime);
+        let boot = now_nanos(rustix::time::ClockId::Boottime);
+        Ok(Clock { boot_id, realtime_at_boot: realtime.saturating_sub(boot) })
+    }
+}
+
+/// Now on one of the kernel's clocks.
+pub(crate) fn now_nanos(clock: rustix::time::ClockId) -> i64 {
+    let now = rustix::time::clock_gettime(clock);
+    now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec)
+}
+
+/// Now in nanoseconds since boot.
+pub(crate) fn boot_nanos() -> u64 {
+    u64::try_from(now_nanos(rustix::time::ClockId::Boottime)).unwrap_or(0)
+}
+
+/// The identity of a cgroup directory: its inode on the v2 tree.
+pub(crate) fn cgroup_id(path: &Path) -> Result<u64> {
+    let stat =
+        rustix::fs::statfs(path).io_context(|| format!("cannot open cgroup `{}`", path.display()))?;
+    // CGROUP2_SUPER_MAGIC
+    if stat.f_type != 0x6367_7270 {
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            format!("`{}` is not in a cgroup v2 hierarchy", path.display()),
+        ));
+    }
+    let meta = rustix::fs::stat(path)
+        .io_context(|| format!("cannot open cgroup `{}`", path.display()))?;
+    Ok(meta.st_ino)
+}

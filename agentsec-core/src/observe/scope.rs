@@ -1,0 +1,68 @@
+//! What to observe.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// When the units of learning of a scope begin and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnitPolicy {
+    /// One unit from the moment the scope is added until it is removed: a run, a container.
+    WholeLife,
+    /// Cut at each full hour.
+    Hourly,
+}
+
+/// How the kernel recognises what to observe.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    pub(crate) kind: Kind,
+    pub(crate) units: UnitPolicy,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Cgroup(PathBuf),
+    EachBelow(PathBuf),
+    Process(u32),
+}
+
+impl Scope {
+    /// A cgroup (a directory on the v2 tree) with its descendants.
+    pub fn cgroup(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if !path.is_absolute() {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("cannot observe cgroup `{}`: the path is not absolute", path.display()),
+            ));
+        }
+        Ok(Self { kind: Kind::Cgroup(path.to_owned()), units: UnitPolicy::Hourly })
+    }
+
+    /// Each cgroup that is created directly below this one from now on, as a scope of its own.
+    /// The kernel opens it before its first exec.
+    pub fn each_below(path: impl AsRef<Path>) -> Result<Self> {
+        let scope = Self::cgroup(path)?;
+        let Kind::Cgroup(path) = scope.kind else { return Ok(scope) };
+        Ok(Self { kind: Kind::EachBelow(path), units: UnitPolicy::WholeLife })
+    }
+
+    /// A process that runs already, its descendants, and every one they create from now on.
+    pub fn process(pid: u32) -> Result<Self> {
+        if pid == 0 || i32::try_from(pid).is_err() {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("cannot observe process {pid}: not a process number"),
+            ));
+        }
+        Ok(Self { kind: Kind::Process(pid), units: UnitPolicy::Hourly })
+    }
+
+    /// Sets when units begin and end.
+    #[must_use]
+    pub fn units(mut self, policy: UnitPolicy) -> Self {
+        self.units = policy;
+        self
+    }
+}
