@@ -98,22 +98,25 @@ impl Control {
         let Some(slot) = registry.slot_of(id) else {
             return Err(Error::new(ErrorKind::NotFound, format!("no scope {}", id.0)));
         };
-        let Some(entry) = registry.get_mut(slot) else { return Ok(()) };
+        let Some(entry) = registry.get(slot) else { return Ok(()) };
         if entry.ended.is_some() {
             return Ok(());
         }
-        let outer = entry.outer;
+        // The tasks go to what is around it and still observed.
+        let mut outer = entry.outer;
+        while let Some(around) = outer.and_then(|slot| registry.get(slot)) {
+            if around.ended.is_none() {
+                break;
+            }
+            outer = around.outer;
+        }
         let mut scope = kernel.scope(slot).map_err(refused)?;
         scope.state = scope_state::ENDED;
         kernel.set_scope(slot, &scope).map_err(refused)?;
         kernel.move_cgroups(slot, outer.unwrap_or(0)).map_err(refused)?;
         kernel.relabel().map_err(refused)?;
-        entry.ended = Some(BootTime(boot_nanos()));
-        // What lay inside it now lies inside what was around it.
-        for (_, inner) in registry.iter_mut() {
-            if inner.outer == Some(slot) {
-                inner.outer = outer;
-            }
+        if let Some(entry) = registry.get_mut(slot) {
+            entry.ended = Some(BootTime(boot_nanos()));
         }
         if registry.active() == 0 {
             kernel.watch_syscalls(false).map_err(refused)?;

@@ -92,16 +92,18 @@ impl Registry {
         self.entries.get_mut(&slot)
     }
 
-    pub(crate) fn remove(&mut self, slot: u32) -> Option<Entry> {
-        self.entries.remove(&slot)
+    /// Forgets a scope; what lay inside it now lies inside what was around it.
+    pub(crate) fn remove(&mut self, slot: u32) {
+        let Some(gone) = self.entries.remove(&slot) else { return };
+        for inner in self.entries.values_mut() {
+            if inner.outer == Some(slot) {
+                inner.outer = gone.outer;
+            }
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
         self.entries.iter().map(|(&slot, entry)| (slot, entry))
-    }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut Entry)> {
-        self.entries.iter_mut().map(|(&slot, entry)| (slot, entry))
     }
 
     pub(crate) fn slot_of(&self, id: ScopeId) -> Option<u32> {
@@ -117,13 +119,14 @@ impl Registry {
         self.entries.is_empty()
     }
 
-    /// The scopes of an event, innermost first.
-    pub(crate) fn scopes(&self, slot: u32) -> Arc<[ScopeId]> {
+    /// The scopes that what happened in `slot` at `time` belongs to, innermost first.
+    pub(crate) fn scopes(&self, slot: u32, time: BootTime) -> Arc<[ScopeId]> {
         let mut ids = Vec::with_capacity(1);
         let mut next = Some(slot);
         while let Some(slot) = next {
             let Some(entry) = self.entries.get(&slot) else { break };
-            if !entry.each_below && !ids.contains(&entry.id) {
+            let over = !ids.is_empty() && entry.ended.is_some_and(|end| end < time);
+            if !entry.each_below && !over && !ids.contains(&entry.id) {
                 ids.push(entry.id);
             }
             next = entry.outer;

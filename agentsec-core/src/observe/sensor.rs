@@ -242,7 +242,7 @@ impl Sensor {
         let mut registry = self.shared.registry.lock();
         let mut out = Vec::new();
         while let Some(slot) = registry.announce.pop_front() {
-            let scopes: Arc<[ScopeId]> = registry.scopes(slot);
+            let scopes: Arc<[ScopeId]> = registry.scopes(slot, BootTime(now));
             let Some(entry) = registry.get_mut(slot) else { continue };
             entry.opened = true;
             if entry.each_below {
@@ -336,7 +336,7 @@ impl Sensor {
         let (scopes, unit) = {
             let registry = self.shared.registry.lock();
             let entry = registry.get(header.slot)?;
-            (registry.scopes(header.slot), entry.unit.number)
+            (registry.scopes(header.slot, BootTime(header.time)), entry.unit.number)
         };
         let time = BootTime(header.time);
         let mut flags = decode::flags(header);
@@ -442,7 +442,7 @@ impl Sensor {
             let registry = self.shared.registry.lock();
             for (slot, entry) in registry.iter() {
                 if entry.opened && only.is_none_or(|s| s == slot) {
-                    let scopes = registry.scopes(slot);
+                    let scopes = registry.scopes(slot, BootTime(now));
                     targets.insert(slot, Target { scopes, unit: entry.unit.number });
                 }
             }
@@ -468,7 +468,7 @@ impl Sensor {
         let kernel = &self.shared.kernel;
         let losses = kernel.losses(slot).map_err(refused)?;
         let mut registry = self.shared.registry.lock();
-        let scopes: Arc<[ScopeId]> = registry.scopes(slot).iter().take(1).copied().collect();
+        let scopes: Arc<[ScopeId]> = registry.scopes(slot, BootTime(now)).iter().take(1).copied().collect();
         let next = registry.fresh_unit();
         let Some(entry) = registry.get_mut(slot) else { return Ok(()) };
         let extra = Extra {
