@@ -58,7 +58,7 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 	room->r.arg[0] = child->tgid;
 	room->r.arg[1] = child->start_boottime;
 	if (deliver(room))
-		count_lost(t->slot, AS_FORK);
+		deliver_urgent(room);
 	room_put();
 	return 0;
 }
@@ -206,8 +206,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	fill_header(room, t->slot, AS_EXIT, t->phase ? 0 : AS_F_RUNTIME);
 	fill_actor(&room->r.h, task);
 	room->r.arg[0] = (__u32)code;
-	if (deliver(room))
-		count_lost(t->slot, AS_EXIT);
+	deliver_urgent(room);
 	room_put();
 	return 0;
 }

@@ -64,24 +64,18 @@ impl Kernel {
         Ok(())
     }
 
-    /// Takes what the rings refused out of the kernel and hands it to `each`. The slice bounds
-    /// how long one call takes; returns whether something is left.
-    pub fn take_spilled(&self, mut each: impl FnMut(&[u8])) -> Result<bool, LoadError> {
-        let mut more = false;
+    /// Takes what the rings refused out of the kernel and hands it to `each`.
+    pub fn take_spilled(&self, mut each: impl FnMut(&[u8])) -> Result<(), LoadError> {
         for name in ["spill_small", "spill_large"] {
             let map = self.map(name)?;
-            let keys: Vec<Vec<u8>> = map.keys().take(BATCH as usize).collect();
-            more |= keys.len() == BATCH as usize;
-            for key in keys {
-                let record = map
-                    .lookup_and_delete(&key)
-                    .context(|| format!("cannot take a record out of `{name}`"))?;
-                if let Some(record) = record {
-                    each(&record);
-                }
+            let batches = map
+                .lookup_and_delete_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
+                .context(|| format!("cannot take records out of `{name}`"))?;
+            for (_, record) in batches {
+                each(&record);
             }
         }
-        Ok(more)
+        Ok(())
     }
 
     /// System calls of a slot; `phase` 0 is the runtime's, 1 the workload's.
