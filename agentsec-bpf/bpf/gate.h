@@ -69,9 +69,9 @@ static __always_inline struct as_task *gate(struct task_struct *task)
 	return t->slot ? t : NULL;
 }
 
-static __always_inline bool is_consumer(void)
+static __always_inline bool is_consumer(struct task_struct *task)
 {
-	return control.self_tid && (__u32)bpf_get_current_pid_tgid() == control.self_tid;
+	return (__u32)task->pid == control.self_tid;
 }
 
 #endif

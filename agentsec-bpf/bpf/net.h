@@ -145,7 +145,7 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 		struct task_struct *task = bpf_get_current_task_btf();
 
 		t = gate(task);
-		if (!t || is_consumer())
+		if (!t || is_consumer(task))
 			return 0;
 		c = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (!c) {

@@ -133,7 +133,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 
 	if (!t)
 		return 0;
-	if (is_consumer())
+	if (is_consumer(task))
 		return 0;
 	nr = call_number(regs);
 	compat = is_compat(task);
