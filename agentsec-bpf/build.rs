@@ -54,7 +54,11 @@ fn build_or_take(root: &Path, arch: &str) -> io::Result<String> {
     }
 
     let object = out.join("sensor.bpf.o");
-    let define = if arch == "x86_64" { "-D__TARGET_ARCH_x86" } else { "-D__TARGET_ARCH_arm64" };
+    let define = if arch == "x86_64" {
+        "-D__TARGET_ARCH_x86"
+    } else {
+        "-D__TARGET_ARCH_arm64"
+    };
     let clang = env::var("CLANG").unwrap_or_else(|_| "clang-19".to_owned());
     run(Command::new(clang)
         .current_dir(root.join("bpf"))
@@ -72,12 +76,15 @@ fn build_or_take(root: &Path, arch: &str) -> io::Result<String> {
 #[cfg(feature = "build-bpf")]
 fn run(command: &mut std::process::Command) -> io::Result<()> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .output()
-        .map_err(|error| io::Error::new(error.kind(), format!("failed to start {name}: {error}")))?;
+    let output = command.output().map_err(|error| {
+        io::Error::new(error.kind(), format!("failed to start {name}: {error}"))
+    })?;
     if output.status.success() {
         return Ok(());
     }
     eprint!("{}", String::from_utf8_lossy(&output.stderr));
-    Err(io::Error::other(format!("failed to build the kernel object: {name}: {}", output.status)))
+    Err(io::Error::other(format!(
+        "failed to build the kernel object: {name}: {}",
+        output.status
+    )))
 }
