@@ -6,7 +6,7 @@ use libbpf_rs::{MapCore, MapFlags};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::error::{Context, LoadError};
-use crate::kernel::{read, Kernel};
+use crate::kernel::{Kernel, read};
 use crate::wire::{self, FactKey};
 
 /// Entries per batch.
@@ -38,9 +38,10 @@ impl Kernel {
             .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
             .context(|| "cannot read the facts".to_owned())?;
         for (key, value) in batches {
-            if let (Ok(key), Ok(fact)) =
-                (FactKey::read_from_bytes(&key), wire::Fact::read_from_bytes(&value))
-            {
+            if let (Ok(key), Ok(fact)) = (
+                FactKey::read_from_bytes(&key),
+                wire::Fact::read_from_bytes(&value),
+            ) {
                 each(FactDelta { key, fact });
             }
         }
@@ -54,7 +55,11 @@ impl Kernel {
 
     /// Forgets these facts.
     pub fn forget_facts(&self, keys: &[FactKey]) -> Result<(), LoadError> {
-        let maps = [self.map("facts")?, self.map("spill_small")?, self.map("spill_large")?];
+        let maps = [
+            self.map("facts")?,
+            self.map("spill_small")?,
+            self.map("spill_large")?,
+        ];
         for key in keys {
             for map in &maps {
                 // Not there: never spilled.
@@ -79,20 +84,23 @@ impl Kernel {
     }
 
     /// System calls of a slot; `phase` 0 is the runtime's, 1 the workload's.
-    pub fn syscalls(
-        &self,
-        slot: u32,
-        phase: u32,
-        compat: bool,
-    ) -> Result<SyscallTable, LoadError> {
-        let map = self.map(if compat { "syscalls_compat" } else { "syscalls_native" })?;
-        let mut table =
-            SyscallTable { count: vec![0; wire::SYSCALLS], ok: vec![false; wire::SYSCALLS] };
+    pub fn syscalls(&self, slot: u32, phase: u32, compat: bool) -> Result<SyscallTable, LoadError> {
+        let map = self.map(if compat {
+            "syscalls_compat"
+        } else {
+            "syscalls_native"
+        })?;
+        let mut table = SyscallTable {
+            count: vec![0; wire::SYSCALLS],
+            ok: vec![false; wire::SYSCALLS],
+        };
         let values = map
             .lookup_percpu(&(slot * 2 + phase).to_ne_bytes(), MapFlags::ANY)
             .context(|| format!("cannot read the system calls of slot {slot}"))?;
         for value in values.into_iter().flatten() {
-            let Ok((one, _)) = wire::Syscalls::read_from_prefix(&value) else { continue };
+            let Ok((one, _)) = wire::Syscalls::read_from_prefix(&value) else {
+                continue;
+            };
             for (sum, count) in table.count.iter_mut().zip(one.count) {
                 *sum += count;
             }
@@ -116,7 +124,11 @@ impl Kernel {
             }
         }
         self.map("losses")?
-            .update(&slot.to_ne_bytes(), wire::Losses::default().as_bytes(), MapFlags::ANY)
+            .update(
+                &slot.to_ne_bytes(),
+                wire::Losses::default().as_bytes(),
+                MapFlags::ANY,
+            )
             .context(|| format!("cannot clear slot {slot}"))
     }
 

@@ -37,14 +37,22 @@ pub struct LoadError {
 
 impl LoadError {
     pub(crate) fn new(kind: LoadErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), log: String::new(), source: None }
+        Self {
+            kind,
+            message: message.into(),
+            log: String::new(),
+            source: None,
+        }
     }
 
     pub(crate) fn caused(
         message: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { source: Some(source.into()), ..Self::new(LoadErrorKind::Other, message) }
+        Self {
+            source: Some(source.into()),
+            ..Self::new(LoadErrorKind::Other, message)
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use libbpf_rs::btf::types::Func;
 use libbpf_rs::btf::Btf;
+use libbpf_rs::btf::types::Func;
 
 use crate::error::{LoadError, LoadErrorKind};
 
@@ -16,7 +16,8 @@ const CAP_BPF: u32 = 39;
 fn capabilities() -> u64 {
     let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("CapEff:"));
-    line.and_then(|l| u64::from_str_radix(l.trim(), 16).ok()).unwrap_or(0)
+    line.and_then(|l| u64::from_str_radix(l.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 /// Names the capabilities that loading needs and that are missing.
@@ -83,6 +84,8 @@ pub(crate) fn check() -> Result<(), LoadError> {
 
 /// Whether the kernel has typed loads for the path walk.
 pub(crate) fn has_rdonly_cast() -> bool {
-    let Ok(btf) = Btf::from_vmlinux() else { return false };
+    let Ok(btf) = Btf::from_vmlinux() else {
+        return false;
+    };
     btf.type_by_name::<Func<'_>>("bpf_rdonly_cast").is_some()
 }

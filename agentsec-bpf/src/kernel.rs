@@ -55,14 +55,30 @@ pub struct Hook {
 const GROUPS: [(&str, &[&str]); 4] = [
     (
         "process",
-        &["on_newtask", "on_exec", "on_exit", "on_attach", "on_mkdir", "on_rmdir", "mark_tasks"],
+        &[
+            "on_newtask",
+            "on_exec",
+            "on_exit",
+            "on_attach",
+            "on_mkdir",
+            "on_rmdir",
+            "mark_tasks",
+        ],
     ),
     ("syscall", &["on_sys_exit", "on_signal"]),
     (
         "file",
         &[
-            "call_open", "call_creat", "call_openat", "call_openat2", "call_openhandle",
-            "call_execve", "call_execveat", "call_unlink", "call_unlinkat", "call_rename",
+            "call_open",
+            "call_creat",
+            "call_openat",
+            "call_openat2",
+            "call_openhandle",
+            "call_execve",
+            "call_execveat",
+            "call_unlink",
+            "call_unlinkat",
+            "call_rename",
             "call_renameat",
         ],
     ),
@@ -98,7 +114,9 @@ pub struct Kernel {
 
 impl std::fmt::Debug for Kernel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kernel").field("hooks", &self.hooks).finish_non_exhaustive()
+        f.debug_struct("Kernel")
+            .field("hooks", &self.hooks)
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,7 +129,10 @@ struct Plan {
 impl Plan {
     /// The group a program of the object belongs to, if this plan wants it.
     fn wants(&self, program: &str) -> bool {
-        let bare = match (program.strip_suffix("_cast"), program.strip_suffix("_probe")) {
+        let bare = match (
+            program.strip_suffix("_cast"),
+            program.strip_suffix("_probe"),
+        ) {
             (Some(bare), _) if self.cast => bare,
             (_, Some(bare)) if !self.cast => bare,
             (None, None) => program,
@@ -125,19 +146,27 @@ impl Plan {
 }
 
 fn bare_name(program: &str) -> &str {
-    let stripped = program.strip_suffix("_cast").or_else(|| program.strip_suffix("_probe"));
+    let stripped = program
+        .strip_suffix("_cast")
+        .or_else(|| program.strip_suffix("_probe"));
     stripped.unwrap_or(program)
 }
 
 fn group_of(bare: &str) -> Option<&'static str> {
-    GROUPS.iter().find(|(_, members)| members.contains(&bare)).map(|&(group, _)| group)
+    GROUPS
+        .iter()
+        .find(|(_, members)| members.contains(&bare))
+        .map(|&(group, _)| group)
 }
 
 impl Kernel {
     /// Loads and attaches; the rings go to the consumer, the urgent one last.
     pub fn load(options: &Options) -> Result<(Self, Vec<Ring>), LoadError> {
         features::check()?;
-        let mut plan = Plan { cast: features::has_rdonly_cast(), missing: Vec::new() };
+        let mut plan = Plan {
+            cast: features::has_rdonly_cast(),
+            missing: Vec::new(),
+        };
         // Each round gives up one form or one group, so their number bounds the loop.
         for _ in 0..=GROUPS.len() + 1 {
             let (result, log) = printer::captured(|| try_load(options, &plan));
@@ -146,7 +175,10 @@ impl Kernel {
                 Err(error) => give_up_one(&mut plan, error, log)?,
             }
         }
-        Err(LoadError::new(LoadErrorKind::Other, "cannot load the sensor: nothing is left to try"))
+        Err(LoadError::new(
+            LoadErrorKind::Other,
+            "cannot load the sensor: nothing is left to try",
+        ))
     }
 
     fn attach(
@@ -160,13 +192,20 @@ impl Kernel {
             links: Vec::new(),
             sys_exit: Mutex::new(None),
             hooks: Vec::new(),
-            control: Mutex::new(wire::Control { epoch: 1, ..wire::Control::default() }),
+            control: Mutex::new(wire::Control {
+                epoch: 1,
+                ..wire::Control::default()
+            }),
             slots: options.slots,
         };
         let mut missing = plan.missing;
         let (result, log) = printer::captured(|| kernel.attach_all(&mut missing));
         result.map_err(|e| LoadError { log, ..e })?;
-        let walk = if plan.cast { "typed walk" } else { "probe-read walk" };
+        let walk = if plan.cast {
+            "typed walk"
+        } else {
+            "probe-read walk"
+        };
         kernel.hooks = GROUPS
             .iter()
             .map(|&(group, _)| Hook {
@@ -177,7 +216,10 @@ impl Kernel {
                     "file" => format!("tp_btf/sys_exit, {walk}"),
                     _ => "tp_btf/inet_sock_set_state, tp_btf/sys_exit".to_owned(),
                 },
-                missing: missing.iter().find(|(g, _)| *g == group).map(|(_, why)| why.clone()),
+                missing: missing
+                    .iter()
+                    .find(|(g, _)| *g == group)
+                    .map(|(_, why)| why.clone()),
             })
             .collect();
         for slot in 1..options.slots {
@@ -217,8 +259,12 @@ impl Kernel {
         }
         let map = self.map("handlers")?;
         for (class, fd) in handlers {
-            map.update(&u32::from(class).to_ne_bytes(), &fd.to_ne_bytes(), MapFlags::ANY)
-                .context(|| format!("cannot register the handler of class {class}"))?;
+            map.update(
+                &u32::from(class).to_ne_bytes(),
+                &fd.to_ne_bytes(),
+                MapFlags::ANY,
+            )
+            .context(|| format!("cannot register the handler of class {class}"))?;
         }
         self.links = links;
         Ok(())
@@ -231,7 +277,11 @@ impl Kernel {
 
     /// Attaches or detaches the one program that every system call of the machine pays for.
     pub fn watch_syscalls(&self, on: bool) -> Result<(), LoadError> {
-        if self.hooks.iter().any(|h| h.group == "syscall" && h.missing.is_some()) {
+        if self
+            .hooks
+            .iter()
+            .any(|h| h.group == "syscall" && h.missing.is_some())
+        {
             return Ok(());
         }
         let mut link = self.sys_exit.lock().unwrap_or_else(|e| e.into_inner());
@@ -257,19 +307,34 @@ impl Kernel {
     /// Runs of programs that the kernel skipped because they were already running there.
     pub fn missed_runs(&self) -> u64 {
         let programs = self.object.progs();
-        programs.filter(|p| p.autoload()).map(|p| missed(p.as_fd().as_raw_fd())).sum()
+        programs
+            .filter(|p| p.autoload())
+            .map(|p| missed(p.as_fd().as_raw_fd()))
+            .sum()
     }
 
     fn program(&self, name: &str) -> Result<ProgramMut<'_>, LoadError> {
-        self.object.progs_mut().find(|p| p.name() == name).ok_or_else(|| {
-            LoadError::new(LoadErrorKind::Other, format!("the object has no program `{name}`"))
-        })
+        self.object
+            .progs_mut()
+            .find(|p| p.name() == name)
+            .ok_or_else(|| {
+                LoadError::new(
+                    LoadErrorKind::Other,
+                    format!("the object has no program `{name}`"),
+                )
+            })
     }
 
     pub(crate) fn map(&self, name: &str) -> Result<MapImpl<'_>, LoadError> {
-        self.object.maps().find(|m| m.name() == name).ok_or_else(|| {
-            LoadError::new(LoadErrorKind::Other, format!("the object has no map `{name}`"))
-        })
+        self.object
+            .maps()
+            .find(|m| m.name() == name)
+            .ok_or_else(|| {
+                LoadError::new(
+                    LoadErrorKind::Other,
+                    format!("the object has no map `{name}`"),
+                )
+            })
     }
 
     pub(crate) fn write_control(&self) -> Result<(), LoadError> {
@@ -281,7 +346,9 @@ impl Kernel {
 }
 
 fn attach(program: &ProgramMut<'_>) -> Result<Link, LoadError> {
-    program.attach().context(|| format!("cannot attach `{}`", program.name().to_string_lossy()))
+    program
+        .attach()
+        .context(|| format!("cannot attach `{}`", program.name().to_string_lossy()))
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -310,9 +377,12 @@ fn missed(fd: i32) -> u64 {
 
 fn try_load(options: &Options, plan: &Plan) -> Result<(Object, Vec<Ring>), LoadError> {
     let mut builder = ObjectBuilder::default();
-    builder.name("agentsec").context(|| "cannot name the object".to_owned())?;
-    let mut open =
-        builder.open_memory(crate::OBJECT).context(|| "cannot open the object".to_owned())?;
+    builder
+        .name("agentsec")
+        .context(|| "cannot name the object".to_owned())?;
+    let mut open = builder
+        .open_memory(crate::OBJECT)
+        .context(|| "cannot open the object".to_owned())?;
     for mut program in open.progs_mut() {
         let name = program.name().to_string_lossy().into_owned();
         program.set_autoload(plan.wants(&name));
@@ -320,7 +390,9 @@ fn try_load(options: &Options, plan: &Plan) -> Result<(Object, Vec<Ring>), LoadE
     let processors = libbpf_rs::num_possible_cpus()
         .context(|| "cannot count the machine's processors".to_owned())?;
     configure(&mut open, options, processors as u32)?;
-    let object = open.load().context(|| "cannot load the sensor".to_owned())?;
+    let object = open
+        .load()
+        .context(|| "cannot load the sensor".to_owned())?;
     let rings = make_rings(&object, options, processors as u32)?;
     Ok((object, rings))
 }
@@ -353,20 +425,20 @@ fn configure(open: &mut OpenObject, options: &Options, processors: u32) -> Resul
             }
             _ => continue,
         };
-        map.set_max_entries(entries).context(|| format!("cannot size the map `{name}`"))?;
+        map.set_max_entries(entries)
+            .context(|| format!("cannot size the map `{name}`"))?;
     }
     Ok(())
 }
 
-fn make_rings(
-    object: &Object,
-    options: &Options,
-    processors: u32,
-) -> Result<Vec<Ring>, LoadError> {
+fn make_rings(object: &Object, options: &Options, processors: u32) -> Result<Vec<Ring>, LoadError> {
     let mut rings = Vec::new();
     let find = |name: &str| object.maps().find(|m| m.name() == name);
     let (Some(outer), Some(urgent)) = (find("rings"), find("urgent")) else {
-        return Err(LoadError::new(LoadErrorKind::Other, "the object has no rings"));
+        return Err(LoadError::new(
+            LoadErrorKind::Other,
+            "the object has no rings",
+        ));
     };
     for cpu in 0..processors {
         let map_options = libbpf_rs::libbpf_sys::bpf_map_create_opts {
@@ -386,9 +458,15 @@ fn make_rings(
         outer
             .update(&cpu.to_ne_bytes(), &fd.to_ne_bytes(), MapFlags::ANY)
             .context(|| format!("cannot place the ring of processor {cpu}"))?;
-        rings.push(open_ring(inner.as_fd().try_clone_to_owned(), options.ring_bytes)?);
+        rings.push(open_ring(
+            inner.as_fd().try_clone_to_owned(),
+            options.ring_bytes,
+        )?);
     }
-    rings.push(open_ring(urgent.as_fd().try_clone_to_owned(), options.urgent_bytes)?);
+    rings.push(open_ring(
+        urgent.as_fd().try_clone_to_owned(),
+        options.urgent_bytes,
+    )?);
     Ok(rings)
 }
 
@@ -403,7 +481,9 @@ fn give_up_one(plan: &mut Plan, error: LoadError, log: String) -> Result<(), Loa
         .or_else(|| between(&log, "prog '", "': BPF program load failed"))
         .map(str::to_owned);
     let explain = |error: LoadError| classify(error, &log, blamed.as_deref());
-    let Some(program) = &blamed else { return Err(explain(error)) };
+    let Some(program) = &blamed else {
+        return Err(explain(error));
+    };
     if program.ends_with("_cast") && plan.cast {
         plan.cast = false;
         return Ok(());
@@ -411,7 +491,12 @@ fn give_up_one(plan: &mut Plan, error: LoadError, log: String) -> Result<(), Loa
     match group_of(bare_name(program)) {
         Some(group) if group != "process" => {
             let why = explain(error);
-            let last = why.log.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or_default();
+            let last = why
+                .log
+                .lines()
+                .rev()
+                .find(|l| !l.trim().is_empty())
+                .unwrap_or_default();
             plan.missing.push((group, format!("{why}: {last}")));
             Ok(())
         }
@@ -441,6 +526,8 @@ fn classify(mut error: LoadError, log: &str, program: Option<&str>) -> LoadError
 /// Reads one value of a map as a wire struct.
 pub(crate) fn read<T: FromBytes>(map: &MapImpl<'_>, key: &[u8]) -> Result<Option<T>, LoadError> {
     let name = map.name().to_string_lossy().into_owned();
-    let bytes = map.lookup(key, MapFlags::ANY).context(|| format!("cannot read the map `{name}`"))?;
+    let bytes = map
+        .lookup(key, MapFlags::ANY)
+        .context(|| format!("cannot read the map `{name}`"))?;
     Ok(bytes.and_then(|b| T::read_from_prefix(&b).ok().map(|(value, _)| value)))
 }

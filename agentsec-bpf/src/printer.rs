@@ -33,6 +33,8 @@ pub(crate) fn captured<T>(f: impl FnOnce() -> T) -> (T, String) {
     });
     KEPT.with(|kept| *kept.borrow_mut() = Some(String::new()));
     let result = f();
-    let text = KEPT.with(|kept| kept.borrow_mut().take()).unwrap_or_default();
+    let text = KEPT
+        .with(|kept| kept.borrow_mut().take())
+        .unwrap_or_default();
     (result, text)
 }

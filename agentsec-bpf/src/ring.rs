@@ -53,7 +53,13 @@ impl Ring {
                 return Err(e);
             }
         };
-        Ok(Self { fd, consumer, producer, page, capacity })
+        Ok(Self {
+            fd,
+            consumer,
+            producer,
+            page,
+            capacity,
+        })
     }
 
     fn consumer_position(&self) -> &AtomicU64 {

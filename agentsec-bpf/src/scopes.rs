@@ -6,7 +6,7 @@ use libbpf_rs::{MapCore, MapFlags};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::error::{Context, LoadError, LoadErrorKind};
-use crate::kernel::{read, Kernel};
+use crate::kernel::{Kernel, read};
 use crate::wire;
 
 impl Kernel {
@@ -16,13 +16,15 @@ impl Kernel {
             .map("free_slots")?
             .lookup_and_delete(&[])
             .context(|| "cannot take a slot for a scope".to_owned())?;
-        taken.and_then(|b| u32::read_from_bytes(&b).ok()).ok_or_else(|| {
-            let most = self.slots - 1;
-            LoadError::new(
-                LoadErrorKind::Other,
-                format!("cannot add a scope: all {most} are in use"),
-            )
-        })
+        taken
+            .and_then(|b| u32::read_from_bytes(&b).ok())
+            .ok_or_else(|| {
+                let most = self.slots - 1;
+                LoadError::new(
+                    LoadErrorKind::Other,
+                    format!("cannot add a scope: all {most} are in use"),
+                )
+            })
     }
 
     /// The slot may be used again.
@@ -67,7 +69,9 @@ impl Kernel {
         let map = self.map("cgroups")?;
         let keys: Vec<Vec<u8>> = map.keys().collect();
         for key in keys {
-            let Some(mut entry) = read::<wire::Cgroup>(&map, &key)? else { continue };
+            let Some(mut entry) = read::<wire::Cgroup>(&map, &key)? else {
+                continue;
+            };
             if entry.slot != slot {
                 continue;
             }
@@ -126,7 +130,8 @@ impl Kernel {
         let map = self.map("fork_log")?;
         let mut out = Vec::new();
         for key in map.keys() {
-            if let (Some(parent), Ok(child)) = (read::<u32>(&map, &key)?, u32::read_from_bytes(&key))
+            if let (Some(parent), Ok(child)) =
+                (read::<u32>(&map, &key)?, u32::read_from_bytes(&key))
             {
                 out.push((child, parent));
             }
@@ -163,6 +168,8 @@ impl Kernel {
         }
         let map = self.map("tasks")?;
         let key = pidfd.as_raw_fd().to_ne_bytes();
-        Ok(read::<Task>(&map, &key)?.map(|t| t.slot).filter(|&s| s != 0))
+        Ok(read::<Task>(&map, &key)?
+            .map(|t| t.slot)
+            .filter(|&s| s != 0))
     }
 }

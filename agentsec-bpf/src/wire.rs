@@ -257,7 +257,11 @@ impl<'a> Record<'a> {
         let mut rest = bytes.get(size_of::<RecordHead>()..size)?;
         let mut segments = [&[][..]; 4];
         // A rename carries both strings before both directories.
-        let order = if head.header.kind == kind::RENAME { [0, 2, 1, 3] } else { [0, 1, 2, 3] };
+        let order = if head.header.kind == kind::RENAME {
+            [0, 2, 1, 3]
+        } else {
+            [0, 1, 2, 3]
+        };
         for i in order {
             let length = usize::from(head.header.seg[i]);
             segments[i] = rest.get(..length)?;
@@ -273,7 +277,11 @@ impl<'a> Record<'a> {
 
     /// Like [`Record::path`], nothing where no path was walked.
     pub fn path_or_nothing(&self, i: usize) -> Vec<u8> {
-        if self.segment(i).is_empty() { Vec::new() } else { self.path(i) }
+        if self.segment(i).is_empty() {
+            Vec::new()
+        } else {
+            self.path(i)
+        }
     }
 
     /// A walked path turned round: the kernel writes it from the leaf upwards.
@@ -322,8 +330,14 @@ mod tests {
     fn rename_carries_strings_first() {
         let bytes = record(kind::RENAME, [1, 2, 1, 2], b"xyb/B/");
         let parsed = Record::parse(&bytes).expect("valid");
-        assert_eq!((parsed.segment(0), parsed.segment(2)), (&b"x"[..], &b"y"[..]));
-        assert_eq!((parsed.path(1), parsed.path(3)), (b"/b".to_vec(), b"/B".to_vec()));
+        assert_eq!(
+            (parsed.segment(0), parsed.segment(2)),
+            (&b"x"[..], &b"y"[..])
+        );
+        assert_eq!(
+            (parsed.path(1), parsed.path(3)),
+            (b"/b".to_vec(), b"/B".to_vec())
+        );
     }
 
     #[test]

@@ -72,7 +72,14 @@ struct Inner {
 impl Error {
     /// An error without a cause below it.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { inner: Box::new(Inner { kind, message: message.into(), verifier_log: None, source: None }) }
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                message: message.into(),
+                verifier_log: None,
+                source: None,
+            }),
+        }
     }
 
     /// An error with a cause below it.
@@ -120,7 +127,13 @@ impl Error {
     /// The log of the kernel's verifier, where a program was refused.
     pub fn verifier_log(&self) -> Option<&str> {
         let own = self.inner.verifier_log.as_deref();
-        own.or_else(|| self.inner.source.as_ref()?.downcast_ref::<Self>()?.verifier_log())
+        own.or_else(|| {
+            self.inner
+                .source
+                .as_ref()?
+                .downcast_ref::<Self>()?
+                .verifier_log()
+        })
     }
 }
 
@@ -188,7 +201,10 @@ mod tests {
         let io = std::io::Error::from_raw_os_error(2);
         let error = Error::with_source(ErrorKind::Io, "cannot open `x`", io).context("cannot load");
         assert_eq!(format!("{error}"), "cannot load");
-        assert_eq!(format!("{error:#}"), "cannot load: cannot open `x`: No such file or directory (os error 2)");
+        assert_eq!(
+            format!("{error:#}"),
+            "cannot load: cannot open `x`: No such file or directory (os error 2)"
+        );
         assert_eq!(error.errno(), Some(2));
         assert_eq!(error.kind(), ErrorKind::Io);
     }

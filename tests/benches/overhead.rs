@@ -2,7 +2,12 @@
 //!
 //! Every variant alternates with a fresh baseline and the ratios of each pair are reported as
 //! medians with a 95 % interval (bootstrap). `JSON=1` prints one object on one line.
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a bench")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a bench"
+)]
 
 #[cfg(feature = "bpf")]
 fn main() {
@@ -23,8 +28,8 @@ mod live {
     use std::os::fd::{FromRawFd, OwnedFd};
     use std::path::PathBuf;
     use std::process::{Command as Process, Stdio};
-    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
 
     use agentsec_core::observe::{Command, Scope, Sensor};
@@ -38,7 +43,11 @@ mod live {
         if let [_, work, name, rest @ ..] = args.as_slice() {
             if work == "work" {
                 // strace makes each call a hundred times slower: fewer of them show it as well.
-                let share = if rest.iter().any(|r| r == "few") { 50 } else { 1 };
+                let share = if rest.iter().any(|r| r == "few") {
+                    50
+                } else {
+                    1
+                };
                 println!("{}", work_loop(name, share));
                 return;
             }
@@ -47,8 +56,11 @@ mod live {
             println!("the bench needs root");
             return;
         }
-        let pairs: usize =
-            std::env::var("PAIRS").ok().and_then(|p| p.parse().ok()).unwrap_or(9).max(7);
+        let pairs: usize = std::env::var("PAIRS")
+            .ok()
+            .and_then(|p| p.parse().ok())
+            .unwrap_or(9)
+            .max(7);
         let mut results = BTreeMap::new();
         for name in LOOPS {
             for variant in VARIANTS {
@@ -66,7 +78,9 @@ mod live {
         eprintln!("sensor loaded in {:.0} ms (median of 7)", load_time());
         if std::env::var_os("JSON").is_some_and(|v| v == "1") {
             let rows = results.iter().map(|(name, (ratio, low, high, n))| {
-                format!("\"{name}\":{{\"ratio\":{ratio:.4},\"ci95\":[{low:.4},{high:.4}],\"n\":{n}}}")
+                format!(
+                    "\"{name}\":{{\"ratio\":{ratio:.4},\"ci95\":[{low:.4},{high:.4}],\"n\":{n}}}"
+                )
             });
             println!("{{{}}}", rows.collect::<Vec<_>>().join(","));
         }
@@ -93,7 +107,11 @@ mod live {
                 let mut child = control.spawn(&command).unwrap();
                 child.wait().unwrap();
                 control.remove_scope(child.scope()).unwrap();
-                std::fs::read_to_string(output.path()).unwrap().trim().parse().unwrap()
+                std::fs::read_to_string(output.path())
+                    .unwrap()
+                    .trim()
+                    .parse()
+                    .unwrap()
             }),
         }
     }
@@ -103,8 +121,16 @@ mod live {
     }
 
     fn run(mut process: Process, name: &str, more: &[&str]) -> f64 {
-        let output = process.args(["work", name]).args(more).stderr(Stdio::null()).output().unwrap();
-        String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
+        let output = process
+            .args(["work", name])
+            .args(more)
+            .stderr(Stdio::null())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout)
+            .trim()
+            .parse()
+            .unwrap()
     }
 
     /// A sensor that watches somebody, with a consumer on a thread of its own.
@@ -118,7 +144,11 @@ mod live {
         let asked = Arc::clone(&stop);
         let consumer = std::thread::spawn(move || {
             while !asked.load(Ordering::Relaxed) {
-                sensor.poll(Duration::from_millis(100), |e| { black_box(e); }).unwrap();
+                sensor
+                    .poll(Duration::from_millis(100), |e| {
+                        black_box(e);
+                    })
+                    .unwrap();
             }
             sensor.finish(|_| {}).unwrap();
         });
@@ -131,7 +161,10 @@ mod live {
 
     /// `return 0` on every return from a system call: what any such hook costs at least.
     fn empty_program() -> [OwnedFd; 2] {
-        let instruction = |code: u8| libbpf_sys::bpf_insn { code, ..Default::default() };
+        let instruction = |code: u8| libbpf_sys::bpf_insn {
+            code,
+            ..Default::default()
+        };
         // r0 = 0; exit
         let program = [instruction(0xb7), instruction(0x95)];
         // SAFETY: the instructions live across the call and the strings are terminated.
@@ -169,7 +202,8 @@ mod live {
 
     /// One loop, timed by itself. Each runs a fraction of a second.
     fn work_loop(name: &str, share: u64) -> f64 {
-        let per_operation = |count: u64, f: &mut dyn FnMut(u64)| per_operation((count / share).max(3), f);
+        let per_operation =
+            |count: u64, f: &mut dyn FnMut(u64)| per_operation((count / share).max(3), f);
         match name {
             "getppid" => per_operation(2_000_000, &mut |_| {
                 // SAFETY: takes and returns nothing but a number.

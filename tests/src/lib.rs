@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use agentsec_core::event::ExitStatus;
 use agentsec_core::event::{
-    syscall, Event, Fact, FileAction, Flags, Outcome, Phase, ScopeId, What,
+    Event, Fact, FileAction, Flags, Outcome, Phase, ScopeId, What, syscall,
 };
 #[cfg(feature = "bpf")]
 use agentsec_core::observe::{Child, Command, Control, Sensor};
-use agentsec_core::event::ExitStatus;
 
 pub mod strace;
 
@@ -112,7 +112,9 @@ impl Seen {
 
     /// All flags that any event carried.
     pub fn flags(&self) -> Flags {
-        self.events.iter().fold(Flags::default(), |all, e| all | e.flags)
+        self.events
+            .iter()
+            .fold(Flags::default(), |all, e| all | e.flags)
     }
 }
 
@@ -140,27 +142,39 @@ impl Watch {
         let (sensor, control) = Sensor::builder().load().unwrap_or_else(|e| {
             panic!("{e:#}\n{}", e.verifier_log().unwrap_or_default());
         });
-        Self { sensor, control, seen: Seen::default() }
+        Self {
+            sensor,
+            control,
+            seen: Seen::default(),
+        }
     }
 
     /// Takes what is there now.
     pub fn poll(&mut self) {
         let events = &mut self.seen.events;
-        self.sensor.poll(Duration::from_millis(20), |e| events.push(e.clone())).unwrap();
+        self.sensor
+            .poll(Duration::from_millis(20), |e| events.push(e.clone()))
+            .unwrap();
     }
 
     /// Goes on until `done` or a minute has passed.
     pub fn until(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
         let start = Instant::now();
         while !done(self) {
-            assert!(start.elapsed() < Duration::from_secs(60), "the workload does not end");
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "the workload does not end"
+            );
             self.poll();
         }
     }
 
     /// Starts a command and watches it to its end.
     pub fn run(&mut self, command: &Command) -> ExitStatus {
-        let mut child = self.control.spawn(command).unwrap_or_else(|e| panic!("{e:#}"));
+        let mut child = self
+            .control
+            .spawn(command)
+            .unwrap_or_else(|e| panic!("{e:#}"));
         self.end(&mut child)
     }
 

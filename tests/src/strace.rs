@@ -39,10 +39,18 @@ impl Tracer {
             .expect("strace is installed by the set-up");
         let start = Instant::now();
         let status = format!("/proc/{pid}/status");
-        while !std::fs::read_to_string(&status).unwrap_or_default().lines().any(|l| {
-            l.strip_prefix("TracerPid:").is_some_and(|t| t.trim() != "0")
-        }) {
-            assert!(start.elapsed() < Duration::from_secs(10), "strace does not attach");
+        while !std::fs::read_to_string(&status)
+            .unwrap_or_default()
+            .lines()
+            .any(|l| {
+                l.strip_prefix("TracerPid:")
+                    .is_some_and(|t| t.trim() != "0")
+            })
+        {
+            assert!(
+                start.elapsed() < Duration::from_secs(10),
+                "strace does not attach"
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
         Self { child, output }
@@ -61,7 +69,9 @@ fn whole_lines(text: &str) -> Vec<String> {
     let mut open: BTreeMap<&str, String> = BTreeMap::new();
     let mut lines = Vec::new();
     for line in text.lines() {
-        let Some((pid, rest)) = line.split_once(' ') else { continue };
+        let Some((pid, rest)) = line.split_once(' ') else {
+            continue;
+        };
         let rest = rest.trim_start();
         if let Some(head) = rest.strip_suffix("<unfinished ...>") {
             open.insert(pid, head.trim_end().to_owned());
@@ -110,7 +120,9 @@ fn open(report: &mut Report, args: &str, result: &str) {
             (!fd.contains('"')).then(|| rest.split_once(">,").map(|(b, _)| b))?
         });
         let path = match base {
-            Some(base) if !asked.starts_with('/') => format!("{}/{asked}", base.trim_end_matches('/')),
+            Some(base) if !asked.starts_with('/') => {
+                format!("{}/{asked}", base.trim_end_matches('/'))
+            }
             _ => asked,
         };
         let error = error.split(' ').next().unwrap_or_default();
@@ -203,7 +215,10 @@ mod tests {
         let report = parse(text);
         assert_eq!(report.execs, BTreeSet::from(["/bin/ls".to_owned()]));
         assert_eq!(report.opened, BTreeSet::from(["/etc/y".to_owned()]));
-        assert_eq!(report.failed, BTreeSet::from([("/tmp/a\"b".to_owned(), "ENOENT".to_owned())]));
+        assert_eq!(
+            report.failed,
+            BTreeSet::from([("/tmp/a\"b".to_owned(), "ENOENT".to_owned())])
+        );
         assert_eq!(report.peers, BTreeSet::from([("127.0.0.1".to_owned(), 80)]));
         assert_eq!(report.syscalls["openat"], 2);
         assert_eq!(report.syscalls["exit_group"], 1);

@@ -17,7 +17,11 @@ const VICTIM: &str = "AGENTSEC_TEST_VICTIM";
 
 fn kernel_objects() -> (usize, usize, usize) {
     let programs = ProgInfoIter::default().count();
-    (programs, MapInfoIter::default().count(), LinkInfoIter::default().count())
+    (
+        programs,
+        MapInfoIter::default().count(),
+        LinkInfoIter::default().count(),
+    )
 }
 
 fn soon(what: &str, mut done: impl FnMut() -> bool) {
@@ -36,14 +40,22 @@ fn killed_sensor_leaves_nothing_behind() {
     if std::env::var_os(VICTIM).is_some() {
         let (mut sensor, control) = Sensor::builder().load().unwrap();
         let child = control.spawn(&Command::new("sleep").arg("600")).unwrap();
-        println!("ready {} {}", child.pid(), child.cgroup().unwrap().display());
+        println!(
+            "ready {} {}",
+            child.pid(),
+            child.cgroup().unwrap().display()
+        );
         loop {
             sensor.poll(Duration::from_millis(50), |_| {}).unwrap();
         }
     }
     let before = kernel_objects();
     let mut victim = Process::new(std::env::current_exe().unwrap())
-        .args(["killed_sensor_leaves_nothing_behind", "--exact", "--nocapture"])
+        .args([
+            "killed_sensor_leaves_nothing_behind",
+            "--exact",
+            "--nocapture",
+        ])
         .env(VICTIM, "1")
         .stdout(Stdio::piped())
         .spawn()
@@ -61,23 +73,37 @@ fn killed_sensor_leaves_nothing_behind() {
 
     victim.kill().unwrap();
     victim.wait().unwrap();
-    soon("programs, maps or links are left", || kernel_objects() == before);
+    soon("programs, maps or links are left", || {
+        kernel_objects() == before
+    });
 
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    assert!(rustix::process::test_kill_process(pid).is_ok(), "the command goes on");
+    assert!(
+        rustix::process::test_kill_process(pid).is_ok(),
+        "the command goes on"
+    );
     let name = cgroup.file_name().unwrap().to_str().unwrap();
-    assert!(name.contains(&format!("-{}-", victim.id())), "{name} names its maker");
+    assert!(
+        name.contains(&format!("-{}-", victim.id())),
+        "{name} names its maker"
+    );
 
     let next = || {
         let (mut sensor, control) = Sensor::builder().load().unwrap();
-        control.spawn(&Command::new("true")).unwrap().wait().unwrap();
+        control
+            .spawn(&Command::new("true"))
+            .unwrap()
+            .wait()
+            .unwrap();
         sensor.finish(|_| {}).unwrap();
     };
     next();
     assert!(cgroup.exists(), "not while somebody lives in it");
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     soon("the command does not die", || {
-        std::fs::read_to_string(cgroup.join("cgroup.procs")).unwrap().is_empty()
+        std::fs::read_to_string(cgroup.join("cgroup.procs"))
+            .unwrap()
+            .is_empty()
     });
     next();
     assert!(!cgroup.exists(), "the next start removes it");

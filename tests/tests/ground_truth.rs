@@ -9,10 +9,10 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener};
 use std::path::Path;
 
-use agentsec_core::event::{errno, Direction, ExitStatus, Fact, Outcome};
+use agentsec_core::event::{Direction, ExitStatus, Fact, Outcome, errno};
 use agentsec_core::observe::Command;
-use agentsec_tests::strace::{resolved, Report, Tracer};
-use agentsec_tests::{bpf_or_skip, Seen, Watch};
+use agentsec_tests::strace::{Report, Tracer, resolved};
+use agentsec_tests::{Seen, Watch, bpf_or_skip};
 
 /// The closed list of differences.
 mod allowed {
@@ -45,12 +45,20 @@ fn compare(name: &str, seen: &Seen, report: &Report) {
     let execs = seen.execs();
     // A script is kept as it was given, beside its interpreter.
     let was_run = |path: &String| execs.contains(&resolved(path)) || execs.contains(path);
-    let gone = report.execs.iter().filter(|p| !was_run(p)).cloned().collect();
+    let gone = report
+        .execs
+        .iter()
+        .filter(|p| !was_run(p))
+        .cloned()
+        .collect();
     recall("exec", report.execs.len(), gone);
 
     let opens = seen.opens();
     let was_opened = |path: &str| opens.contains(&(path.to_owned(), Outcome::Ok));
-    let gone = report.opened.iter().filter(|p| !p.contains(":[") && !was_opened(p));
+    let gone = report
+        .opened
+        .iter()
+        .filter(|p| !p.contains(":[") && !was_opened(p));
     recall("file", report.opened.len(), gone.cloned().collect());
 
     let normal = |path: &str| {
@@ -61,8 +69,15 @@ fn compare(name: &str, seen: &Seen, report: &Report) {
         let outcome = Outcome::Errno(errno::number(error).unwrap());
         opens.contains(&(normal(path), outcome))
     };
-    let gone = report.failed.iter().filter(|(path, error)| !failed(path, error));
-    recall("failed open", report.failed.len(), gone.map(|g| format!("{g:?}")).collect());
+    let gone = report
+        .failed
+        .iter()
+        .filter(|(path, error)| !failed(path, error));
+    recall(
+        "failed open",
+        report.failed.len(),
+        gone.map(|g| format!("{g:?}")).collect(),
+    );
 
     let facts = seen.facts(None);
     let connected = |address: &str, port: u16| {
@@ -72,8 +87,15 @@ fn compare(name: &str, seen: &Seen, report: &Report) {
                 if p.direction == Direction::Outbound && p.address == address && p.port == port)
         })
     };
-    let gone = report.peers.iter().filter(|(address, port)| !connected(address, *port));
-    recall("peer", report.peers.len(), gone.map(|g| format!("{g:?}")).collect());
+    let gone = report
+        .peers
+        .iter()
+        .filter(|(address, port)| !connected(address, *port));
+    recall(
+        "peer",
+        report.peers.len(),
+        gone.map(|g| format!("{g:?}")).collect(),
+    );
 
     let syscalls = seen.syscalls();
     let gone = report.syscalls.keys().filter(|name| {
@@ -81,7 +103,10 @@ fn compare(name: &str, seen: &Seen, report: &Report) {
     });
     recall("syscall", report.syscalls.len(), gone.cloned().collect());
 
-    assert!(missing.is_empty(), "{name}: strace saw and we did not: {missing:#?}");
+    assert!(
+        missing.is_empty(),
+        "{name}: strace saw and we did not: {missing:#?}"
+    );
     assert_eq!(seen.lost(), 0, "{name}: nothing may be lost");
 }
 
@@ -151,10 +176,21 @@ fn git_clone() {
         "cd {0} && git init -q a && cd a && git -c user.name=x -c user.email=x@y commit -q --allow-empty -m m",
         dir.path().display()
     );
-    assert!(std::process::Command::new("sh").args(["-c", &script]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("sh")
+            .args(["-c", &script])
+            .status()
+            .unwrap()
+            .success()
+    );
     let (from, to) = (dir.path().join("a"), dir.path().join("b"));
-    let (seen, report, status) =
-        both(&["git", "clone", "-q", from.to_str().unwrap(), to.to_str().unwrap()]);
+    let (seen, report, status) = both(&[
+        "git",
+        "clone",
+        "-q",
+        from.to_str().unwrap(),
+        to.to_str().unwrap(),
+    ]);
     assert_eq!(status, ExitStatus::Code(0));
     compare("git clone", &seen, &report);
 }
@@ -165,7 +201,9 @@ fn curl_v4_and_v6() {
         return;
     }
     let (v4, v6) = (serve("127.0.0.1"), serve("::1"));
-    let script = format!("curl -s http://127.0.0.1:{v4}/; curl -s 'http://[::1]:{v6}/'; curl -s http://127.0.0.1:1/");
+    let script = format!(
+        "curl -s http://127.0.0.1:{v4}/; curl -s 'http://[::1]:{v6}/'; curl -s http://127.0.0.1:1/"
+    );
     let (seen, report, _) = both(&["sh", "-c", &script]);
     compare("curl", &seen, &report);
     assert_eq!(report.peers.len(), 3, "{:?}", report.peers);
@@ -230,6 +268,9 @@ fn static_binary_with_signals() {
         let theirs = report.syscalls.get(name).copied().unwrap_or(0);
         let ours = seen.syscalls().get(name).copied().unwrap_or(0);
         let waiting_shell = u64::from(name == "getpid");
-        assert!(ours == theirs || ours == theirs + waiting_shell, "{name}: {ours}, {theirs}");
+        assert!(
+            ours == theirs || ours == theirs + waiting_shell,
+            "{name}: {ours}, {theirs}"
+        );
     }
 }

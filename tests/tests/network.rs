@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use agentsec_core::event::{Direction, Event, Fact, Flags, Outcome, PeerFact, Use, What};
 use agentsec_core::observe::Command;
-use agentsec_tests::{bpf_or_skip, Seen, Watch};
+use agentsec_tests::{Seen, Watch, bpf_or_skip};
 
 fn python(script: &str) -> Seen {
     let mut watch = Watch::new();
@@ -28,7 +28,9 @@ fn peers(seen: &Seen) -> Vec<(&Event, &Use, &PeerFact)> {
 fn bytes(seen: &Seen, direction: Direction) -> (u64, u64) {
     let peers = peers(seen);
     let own = peers.iter().filter(|(_, _, p)| p.direction == direction);
-    own.fold((0, 0), |(i, o), (_, u, _)| (i + u.bytes_in, o + u.bytes_out))
+    own.fold((0, 0), |(i, o), (_, u, _)| {
+        (i + u.bytes_in, o + u.bytes_out)
+    })
 }
 
 const TALK: &str = "
@@ -71,7 +73,11 @@ fn both_ends_of_a_connection_with_their_bytes() {
             assert!(exe.to_string_lossy().contains("python3"), "{exe:?}");
         }
     }
-    assert_eq!(bytes(&seen, Direction::Outbound), (1000, 20_000), "received, sent");
+    assert_eq!(
+        bytes(&seen, Direction::Outbound),
+        (1000, 20_000),
+        "received, sent"
+    );
     assert_eq!(bytes(&seen, Direction::Inbound), (20_000, 1000));
     assert_eq!(seen.lost(), 0);
 }
@@ -86,8 +92,10 @@ fn a_connection_nobody_accepts_names_its_scope_only() {
          c=socket.socket(); c.connect(s.getsockname()); c.sendall(b'hello'); c.close(); s.close()",
     );
     let peers = peers(&seen);
-    let (event, ..) =
-        peers.iter().find(|(_, _, p)| p.direction == Direction::Inbound).expect("it is seen");
+    let (event, ..) = peers
+        .iter()
+        .find(|(_, _, p)| p.direction == Direction::Inbound)
+        .expect("it is seen");
     assert!(event.actor.is_none());
     assert!(event.flags.contains(Flags::NOT_ACCEPTED));
 }
@@ -126,15 +134,22 @@ fn a_connect_that_never_left_the_machine_is_seen() {
     if !bpf_or_skip("a_connect_that_never_left_the_machine_is_seen") {
         return;
     }
-    let script = "import socket\ntry: socket.socket().connect(('192.0.2.1', 9))\nexcept OSError: pass";
+    let script =
+        "import socket\ntry: socket.socket().connect(('192.0.2.1', 9))\nexcept OSError: pass";
     let mut watch = Watch::new();
     // A network namespace of its own has no route at all.
     watch.run(&Command::new("unshare").args(["-n", "python3", "-c", script]));
     let seen = watch.finish();
     let peers = peers(&seen);
-    let own = peers.iter().find(|(_, _, p)| p.port == 9).expect("it is seen");
+    let own = peers
+        .iter()
+        .find(|(_, _, p)| p.port == 9)
+        .expect("it is seen");
     assert_eq!(own.2.outcome, Outcome::Errno(libc::ENETUNREACH as u16));
-    assert!(own.0.flags.contains(Flags::UNRESOLVED), "the address is as asked");
+    assert!(
+        own.0.flags.contains(Flags::UNRESOLVED),
+        "the address is as asked"
+    );
 }
 
 #[test]
@@ -148,5 +163,9 @@ fn ipv4_inside_ipv6_is_shown_as_ipv4() {
          s.accept()",
     );
     assert!(peers(&seen).iter().all(|(_, _, p)| p.address.is_ipv4()));
-    assert!(peers(&seen).iter().any(|(_, _, p)| p.direction == Direction::Outbound));
+    assert!(
+        peers(&seen)
+            .iter()
+            .any(|(_, _, p)| p.direction == Direction::Outbound)
+    );
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use agentsec_core::event::{Fact, Outcome, Phase, ScopeChange, What};
 use agentsec_core::observe::{Command, Roots, Scope, Sensor};
-use agentsec_tests::{bpf_or_skip, lossy, watch_script, Watch};
+use agentsec_tests::{Watch, bpf_or_skip, lossy, watch_script};
 
 /// A cgroup of the test's own, removed with everything below it.
 struct Cgroup(PathBuf);
@@ -52,7 +52,11 @@ impl Drop for Cgroup {
 /// Runs a script inside a cgroup, from outside every scope.
 fn run_in(cgroup: &Path, script: &str) -> std::process::Child {
     let enter = format!("echo $$ > {}/cgroup.procs; {script}", cgroup.display());
-    std::process::Command::new("sh").args(["-c", &enter]).stdin(Stdio::null()).spawn().unwrap()
+    std::process::Command::new("sh")
+        .args(["-c", &enter])
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 #[test]
@@ -80,7 +84,10 @@ fn every_way_out_of_the_family_stays_in_the_cgroup() {
     let seen = watch_script(script);
     let opened: BTreeSet<String> = seen.opens().into_iter().map(|(path, _)| path).collect();
     for path in ["/etc/hostname", "/etc/hosts", "/etc/passwd", "/etc/group"] {
-        assert!(opened.contains(path), "{path} was read by an escaped process");
+        assert!(
+            opened.contains(path),
+            "{path} was read by an escaped process"
+        );
     }
     let groups: u64 = seen
         .facts(None)
@@ -98,7 +105,10 @@ fn a_move_to_a_nested_cgroup_does_not_escape() {
     }
     let cgroup = Cgroup::new("nested");
     let mut watch = Watch::new();
-    let scope = watch.control.add_scope(&Scope::cgroup(&cgroup.0).unwrap()).unwrap();
+    let scope = watch
+        .control
+        .add_scope(&Scope::cgroup(&cgroup.0).unwrap())
+        .unwrap();
     let script = format!(
         "mkdir {0}/inner; echo $$ > {0}/inner/cgroup.procs; cat /etc/hostname > /dev/null",
         cgroup.0.display()
@@ -107,7 +117,9 @@ fn a_move_to_a_nested_cgroup_does_not_escape() {
     watch.until(|_| child.try_wait().unwrap().is_some());
     let seen = watch.finish();
     let facts = seen.facts(Some(scope));
-    let cat = facts.keys().any(|f| matches!(f, Fact::Exec(e) if lossy(&e.path) == "/usr/bin/cat"));
+    let cat = facts
+        .keys()
+        .any(|f| matches!(f, Fact::Exec(e) if lossy(&e.path) == "/usr/bin/cat"));
     assert!(cat, "the exec after the move is in scope");
 }
 
@@ -121,9 +133,18 @@ fn nothing_outside_appears() {
     fs::write(&inside, "x").unwrap();
     fs::write(&outside, "x").unwrap();
     let mut watch = Watch::new();
-    let loud = format!("for i in $(seq 200); do cat {}; /bin/true; done > /dev/null", outside.display());
-    let mut stranger = std::process::Command::new("sh").args(["-c", &loud]).spawn().unwrap();
-    let quiet = format!("for i in $(seq 20); do cat {}; done > /dev/null", inside.display());
+    let loud = format!(
+        "for i in $(seq 200); do cat {}; /bin/true; done > /dev/null",
+        outside.display()
+    );
+    let mut stranger = std::process::Command::new("sh")
+        .args(["-c", &loud])
+        .spawn()
+        .unwrap();
+    let quiet = format!(
+        "for i in $(seq 20); do cat {}; done > /dev/null",
+        inside.display()
+    );
     watch.run(&Command::new("sh").args(["-c", &quiet]));
     watch.until(|_| stranger.try_wait().unwrap().is_some());
     let seen = watch.finish();
@@ -141,18 +162,28 @@ fn each_new_cgroup_is_a_scope_before_its_first_exec() {
     }
     let parent = Cgroup::new("each");
     let mut watch = Watch::new();
-    watch.control.add_scope(&Scope::each_below(&parent.0).unwrap()).unwrap();
+    watch
+        .control
+        .add_scope(&Scope::each_below(&parent.0).unwrap())
+        .unwrap();
     let mut children = Vec::new();
     for name in ["a", "b", "c"] {
         let cgroup = parent.child(name);
-        children.push(run_in(&cgroup, &format!("exec cat /etc/hostname /nothing-{name}")));
+        children.push(run_in(
+            &cgroup,
+            &format!("exec cat /etc/hostname /nothing-{name}"),
+        ));
     }
     watch.until(|_| children.iter_mut().all(|c| c.try_wait().unwrap().is_some()));
     for name in ["a", "b", "c"] {
         fs::remove_dir(parent.0.join(name)).unwrap();
     }
     let closed = |w: &Watch| {
-        let ends = w.seen.events.iter().filter(|e| e.what == What::Scope(ScopeChange::Closed));
+        let ends = w
+            .seen
+            .events
+            .iter()
+            .filter(|e| e.what == What::Scope(ScopeChange::Closed));
         ends.count()
     };
     watch.until(|w| closed(w) == 3);
@@ -167,17 +198,29 @@ fn each_new_cgroup_is_a_scope_before_its_first_exec() {
             _ => None,
         });
         let facts = seen.facts(Some(opened.unwrap()));
-        let own = facts.keys().any(|f| matches!(f, Fact::Exec(e)
-            if lossy(&e.path) == "/usr/bin/cat" && e.outcome == Outcome::Ok));
+        let own = facts.keys().any(|f| {
+            matches!(f, Fact::Exec(e)
+            if lossy(&e.path) == "/usr/bin/cat" && e.outcome == Outcome::Ok)
+        });
         assert!(own, "{name}: its first exec is in its own scope");
         let missing = format!("/nothing-{name}");
-        for (other, expected) in [(format!("/nothing-{name}"), true), ("/nothing-".to_owned(), false)] {
-            let has = facts.keys().any(|f| matches!(f, Fact::File(f)
-                if lossy(&f.path).starts_with(&other) && (lossy(&f.path) == missing) == expected));
+        for (other, expected) in [
+            (format!("/nothing-{name}"), true),
+            ("/nothing-".to_owned(), false),
+        ] {
+            let has = facts.keys().any(|f| {
+                matches!(f, Fact::File(f)
+                if lossy(&f.path).starts_with(&other) && (lossy(&f.path) == missing) == expected)
+            });
             assert_eq!(has, expected, "{name}: {other}");
         }
-        let shell = facts.keys().any(|f| matches!(f, Fact::Syscall(s) if s.phase == Phase::Runtime));
-        assert!(shell, "{name}: what came before its first exec is the runtime's");
+        let shell = facts
+            .keys()
+            .any(|f| matches!(f, Fact::Syscall(s) if s.phase == Phase::Runtime));
+        assert!(
+            shell,
+            "{name}: what came before its first exec is the runtime's"
+        );
     }
 }
 
@@ -193,14 +236,20 @@ fn a_process_tree_that_runs_already() {
         .unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let mut watch = Watch::new();
-    let scope = watch.control.add_scope(&Scope::process(root.id()).unwrap()).unwrap();
+    let scope = watch
+        .control
+        .add_scope(&Scope::process(root.id()).unwrap())
+        .unwrap();
     drop(root.stdin.take());
     watch.until(|_| root.try_wait().unwrap().is_some());
     watch.control.remove_scope(scope).unwrap();
     let seen = watch.finish();
     let opened: BTreeSet<String> = seen.opens().into_iter().map(|(path, _)| path).collect();
     assert!(opened.contains("/etc/hosts"), "by the root's child");
-    assert!(opened.contains("/etc/hostname"), "by a grandchild that ran before");
+    assert!(
+        opened.contains("/etc/hostname"),
+        "by a grandchild that ran before"
+    );
     assert_eq!(seen.exec_count("/usr/bin/true"), 1);
 }
 
@@ -214,7 +263,11 @@ fn a_command_without_a_cgroup_is_complete_too() {
     watch.run(&command.without_cgroup());
     let seen = watch.finish();
     assert_eq!(seen.exec_count("/usr/bin/dash"), 1, "the first exec");
-    assert_eq!(seen.exec_count("/usr/bin/cat"), 1, "a daemon it left behind");
+    assert_eq!(
+        seen.exec_count("/usr/bin/cat"),
+        1,
+        "a daemon it left behind"
+    );
 }
 
 #[test]
@@ -225,8 +278,14 @@ fn nested_scopes_give_one_event_with_both() {
     let outer = Cgroup::new("outer");
     let inner = outer.child("inner");
     let mut watch = Watch::new();
-    let inner_scope = watch.control.add_scope(&Scope::cgroup(&inner).unwrap()).unwrap();
-    let outer_scope = watch.control.add_scope(&Scope::cgroup(&outer.0).unwrap()).unwrap();
+    let inner_scope = watch
+        .control
+        .add_scope(&Scope::cgroup(&inner).unwrap())
+        .unwrap();
+    let outer_scope = watch
+        .control
+        .add_scope(&Scope::cgroup(&outer.0).unwrap())
+        .unwrap();
     let mut child = run_in(&inner, "exec cat /etc/hostname");
     watch.until(|_| child.try_wait().unwrap().is_some());
     watch.control.remove_scope(inner_scope).unwrap();
@@ -234,12 +293,21 @@ fn nested_scopes_give_one_event_with_both() {
     watch.until(|_| child.try_wait().unwrap().is_some());
     let seen = watch.finish();
     let scopes = |path: &str| {
-        let event = seen.events.iter().find(|e| matches!(&e.what, What::Use(u)
-            if matches!(&*u.fact, Fact::File(f) if lossy(&f.path) == path)));
+        let event = seen.events.iter().find(|e| {
+            matches!(&e.what, What::Use(u)
+            if matches!(&*u.fact, Fact::File(f) if lossy(&f.path) == path))
+        });
         event.map(|e| e.scopes.to_vec())
     };
-    assert_eq!(scopes("/etc/hostname"), Some(vec![inner_scope, outer_scope]));
-    assert_eq!(scopes("/etc/hosts"), Some(vec![outer_scope]), "the inner scope is gone");
+    assert_eq!(
+        scopes("/etc/hostname"),
+        Some(vec![inner_scope, outer_scope])
+    );
+    assert_eq!(
+        scopes("/etc/hosts"),
+        Some(vec![outer_scope]),
+        "the inner scope is gone"
+    );
 }
 
 #[test]
@@ -248,13 +316,22 @@ fn bad_scopes_get_clear_errors() {
         return;
     }
     let (_sensor, control) = Sensor::builder().max_scopes(1).load().unwrap();
-    let error = control.add_scope(&Scope::cgroup("/nowhere").unwrap()).unwrap_err();
+    let error = control
+        .add_scope(&Scope::cgroup("/nowhere").unwrap())
+        .unwrap_err();
     assert!(format!("{error:#}").contains("`/nowhere`"), "{error:#}");
-    let error = control.add_scope(&Scope::cgroup("/etc").unwrap()).unwrap_err();
-    assert!(format!("{error}").contains("not in a cgroup v2 hierarchy"), "{error}");
+    let error = control
+        .add_scope(&Scope::cgroup("/etc").unwrap())
+        .unwrap_err();
+    assert!(
+        format!("{error}").contains("not in a cgroup v2 hierarchy"),
+        "{error}"
+    );
     assert!(Scope::cgroup("relative").is_err());
     assert!(Scope::process(0).is_err());
-    let error = control.add_scope(&Scope::process(0x7fff_fff0).unwrap()).unwrap_err();
+    let error = control
+        .add_scope(&Scope::process(0x7fff_fff0).unwrap())
+        .unwrap_err();
     assert!(format!("{error:#}").contains("2147483632"), "{error:#}");
     let cgroup = Cgroup::new("twice");
     let scope = Scope::cgroup(&cgroup.0).unwrap();
@@ -262,6 +339,11 @@ fn bad_scopes_get_clear_errors() {
     let error = control.add_scope(&scope).unwrap_err();
     assert!(format!("{error}").contains("already"), "{error}");
     let other = Cgroup::new("full");
-    let error = control.add_scope(&Scope::cgroup(&other.0).unwrap()).unwrap_err();
-    assert!(format!("{error:#}").contains("all 1 are in use"), "{error:#}");
+    let error = control
+        .add_scope(&Scope::cgroup(&other.0).unwrap())
+        .unwrap_err();
+    assert!(
+        format!("{error:#}").contains("all 1 are in use"),
+        "{error:#}"
+    );
 }

@@ -4,7 +4,7 @@
 
 use agentsec_core::event::{Fact, What};
 use agentsec_core::observe::Command;
-use agentsec_tests::{bpf_or_skip, Watch};
+use agentsec_tests::{Watch, bpf_or_skip};
 
 const SECRET: &str = "Zq7Xv93LmT5wPk2R";
 
@@ -21,7 +21,10 @@ fn arguments_are_reduced_before_anybody_sees_them() {
     let to = tmp.path().join("clone");
     watch.run(&Command::new("git").args(["clone", "-q", &git]).arg(&to));
     watch.run(&Command::new("curl").args(["-s", "-H", &header, &curl]));
-    watch.run(&Command::new("sh").args(["-c", &format!("echo {SECRET} >/dev/null; true --password={SECRET}")]));
+    watch.run(&Command::new("sh").args([
+        "-c",
+        &format!("echo {SECRET} >/dev/null; true --password={SECRET}"),
+    ]));
     watch.run(&Command::new("env").args([&format!("API_KEY={SECRET}"), "true"]));
     let seen = watch.finish();
     let kept = format!("{:?}", seen.events);
@@ -34,10 +37,22 @@ fn arguments_are_reduced_before_anybody_sees_them() {
             What::Use(u) if matches!(&*u.fact, Fact::Exec(_)) => u.exec.as_ref(),
             _ => None,
         })
-        .flat_map(|x| x.arguments.iter().map(|a| a.shape.to_string_lossy().into_owned()))
+        .flat_map(|x| {
+            x.arguments
+                .iter()
+                .map(|a| a.shape.to_string_lossy().into_owned())
+        })
         .collect();
-    assert!(shapes.iter().any(|s| s == "http://127.0.0.1:1/repo.git"), "{shapes:?}");
-    assert!(shapes.iter().any(|s| s.starts_with("http://127.0.0.1:1/a?token=")), "{shapes:?}");
+    assert!(
+        shapes.iter().any(|s| s == "http://127.0.0.1:1/repo.git"),
+        "{shapes:?}"
+    );
+    assert!(
+        shapes
+            .iter()
+            .any(|s| s.starts_with("http://127.0.0.1:1/a?token=")),
+        "{shapes:?}"
+    );
 }
 
 #[test]
@@ -45,13 +60,21 @@ fn raw_arguments_only_on_demand() {
     if !bpf_or_skip("raw_arguments_only_on_demand") {
         return;
     }
-    let (sensor, control) =
-        agentsec_core::observe::Sensor::builder().raw_arguments(true).load().unwrap();
-    let mut watch = Watch { sensor, control, seen: agentsec_tests::Seen::default() };
+    let (sensor, control) = agentsec_core::observe::Sensor::builder()
+        .raw_arguments(true)
+        .load()
+        .unwrap();
+    let mut watch = Watch {
+        sensor,
+        control,
+        seen: agentsec_tests::Seen::default(),
+    };
     watch.run(&Command::new("true").arg(SECRET));
     let seen = watch.finish();
-    let raw = seen.events.iter().any(|e| matches!(&e.what, What::Use(u)
+    let raw = seen.events.iter().any(|e| {
+        matches!(&e.what, What::Use(u)
         if u.exec.as_ref().is_some_and(|x| x.arguments.iter().any(|a|
-            a.raw.as_ref().is_some_and(|r| r.as_bytes() == SECRET.as_bytes())))));
+            a.raw.as_ref().is_some_and(|r| r.as_bytes() == SECRET.as_bytes()))))
+    });
     assert!(raw);
 }

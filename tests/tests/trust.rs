@@ -5,10 +5,10 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use agentsec_core::ErrorKind;
 use agentsec_core::event::{Dimension, Fact, FileAction, Flags, What};
 use agentsec_core::observe::{Command, Pump, Sensor};
-use agentsec_core::ErrorKind;
-use agentsec_tests::{bpf_or_skip, lossy, Seen, Watch};
+use agentsec_tests::{Seen, Watch, bpf_or_skip, lossy};
 
 fn open_many(directory: &str, files: u32) -> Command {
     let script = "import os,sys\nd,n=sys.argv[1],int(sys.argv[2])\n\
@@ -24,7 +24,9 @@ fn created(seen: &Seen, directory: &str) -> (usize, u64) {
         matches!(f, Fact::File(f) if matches!(f.action, FileAction::Open(a) if a.create)
             && lossy(&f.path).starts_with(&prefix))
     });
-    own.fold((0, 0), |(facts, operations), (_, n)| (facts + 1, operations + n))
+    own.fold((0, 0), |(facts, operations), (_, n)| {
+        (facts + 1, operations + n)
+    })
 }
 
 #[test]
@@ -35,13 +37,20 @@ fn a_ring_of_one_page_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_str().unwrap();
     let (sensor, control) = Sensor::builder().ring_bytes(4096).load().unwrap();
-    let mut watch = Watch { sensor, control, seen: Seen::default() };
+    let mut watch = Watch {
+        sensor,
+        control,
+        seen: Seen::default(),
+    };
     watch.run(&open_many(path, 20_000));
     let statistics = watch.control.clone();
     let seen = watch.finish();
     assert_eq!(created(&seen, path), (20_000, 20_000));
     assert_eq!(seen.lost(), 0);
-    assert!(statistics.statistics().late > 0, "the ring was too small for the burst");
+    assert!(
+        statistics.statistics().late > 0,
+        "the ring was too small for the burst"
+    );
     assert!(seen.flags().contains(Flags::LATE));
 }
 
@@ -53,7 +62,11 @@ fn a_stopped_consumer_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_str().unwrap();
     let (sensor, control) = Sensor::builder().ring_bytes(1 << 16).load().unwrap();
-    let mut watch = Watch { sensor, control, seen: Seen::default() };
+    let mut watch = Watch {
+        sensor,
+        control,
+        seen: Seen::default(),
+    };
     let mut child = watch.control.spawn(&open_many(path, 30_000)).unwrap();
     // Nobody polls until it is over.
     child.wait().unwrap();
@@ -71,23 +84,46 @@ fn beyond_the_quota_operations_are_counted_exactly() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_str().unwrap();
     let (sensor, control) = Sensor::builder().facts_per_scope(2000).load().unwrap();
-    let mut watch = Watch { sensor, control, seen: Seen::default() };
+    let mut watch = Watch {
+        sensor,
+        control,
+        seen: Seen::default(),
+    };
     watch.run(&open_many(path, 5000));
     let seen = watch.finish();
     let facts = seen.facts(None);
-    let recorded: u64 = facts.iter().filter(|(f, _)| f.dimension() == Dimension::File).map(|(_, n)| n).sum();
-    let calls = seen.syscalls();
-    let operations: u64 = ["open", "openat", "openat2", "creat", "unlink", "unlinkat", "rename", "renameat", "renameat2", "rmdir"]
+    let recorded: u64 = facts
         .iter()
-        .filter_map(|name| calls.get(*name))
+        .filter(|(f, _)| f.dimension() == Dimension::File)
+        .map(|(_, n)| n)
         .sum();
+    let calls = seen.syscalls();
+    let operations: u64 = [
+        "open",
+        "openat",
+        "openat2",
+        "creat",
+        "unlink",
+        "unlinkat",
+        "rename",
+        "renameat",
+        "renameat2",
+        "rmdir",
+    ]
+    .iter()
+    .filter_map(|name| calls.get(*name))
+    .sum();
     let lost = seen.events.iter().rev().find_map(|e| match &e.what {
         What::Coverage(c) => Some(c.of(Dimension::File).unwrap().lost),
         _ => None,
     });
     assert!(lost.unwrap() > 0);
     // The launcher opens nothing, so every call is the workload's.
-    assert_eq!(operations, recorded + lost.unwrap(), "operations = recorded + lost, exactly");
+    assert_eq!(
+        operations,
+        recorded + lost.unwrap(),
+        "operations = recorded + lost, exactly"
+    );
 }
 
 #[test]
@@ -140,21 +176,33 @@ except OSError: pass
             _ => None,
         })
         .collect();
-    let names: [&[u8]; 4] =
-        [b"/new\nline", b"/\x1b[2J\x1b]0;x\x07", "/bidi\u{202e}txt".as_bytes(), b"/\xff\xfe\x80"];
+    let names: [&[u8]; 4] = [
+        b"/new\nline",
+        b"/\x1b[2J\x1b]0;x\x07",
+        "/bidi\u{202e}txt".as_bytes(),
+        b"/\xff\xfe\x80",
+    ];
     for name in names {
-        assert!(paths.iter().any(|p| p.ends_with(name)), "{}", name.escape_ascii());
+        assert!(
+            paths.iter().any(|p| p.ends_with(name)),
+            "{}",
+            name.escape_ascii()
+        );
     }
     // 20 levels of 200 bytes are more than a path may have: its end is kept and it is flagged.
-    let deep = seen.events.iter().find(|e| matches!(&e.what, What::Use(u)
-        if matches!(&*u.fact, Fact::File(f) if f.path.as_bytes().ends_with(b"/deep"))));
+    let deep = seen.events.iter().find(|e| {
+        matches!(&e.what, What::Use(u)
+        if matches!(&*u.fact, Fact::File(f) if f.path.as_bytes().ends_with(b"/deep")))
+    });
     assert!(deep.is_some());
     let coverage = seen.events.iter().rev().find_map(|e| match &e.what {
         What::Coverage(c) => Some(c.clone()),
         _ => None,
     });
     assert!(coverage.unwrap().of(Dimension::File).unwrap().truncated > 0);
-    let _ = std::process::Command::new("sh").args(["-c", "rm -rf /tmp/tmp*/ddddd*"]).status();
+    let _ = std::process::Command::new("sh")
+        .args(["-c", "rm -rf /tmp/tmp*/ddddd*"])
+        .status();
 }
 
 #[test]
@@ -163,13 +211,25 @@ fn an_epoll_descriptor_says_when_to_poll() {
         return;
     }
     let mut watch = Watch::new();
-    let mut child = watch.control.spawn(&Command::new("sleep").arg("0.3")).unwrap();
+    let mut child = watch
+        .control
+        .spawn(&Command::new("sleep").arg("0.3"))
+        .unwrap();
     let start = Instant::now();
     let mut seen = 0;
     while start.elapsed() < Duration::from_secs(2) && seen == 0 {
         let fd = watch.sensor.as_fd().try_clone_to_owned().unwrap();
-        let mut fds = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
-        let ready = rustix::event::poll(&mut fds, Some(&rustix::event::Timespec { tv_sec: 2, tv_nsec: 0 }));
+        let mut fds = [rustix::event::PollFd::new(
+            &fd,
+            rustix::event::PollFlags::IN,
+        )];
+        let ready = rustix::event::poll(
+            &mut fds,
+            Some(&rustix::event::Timespec {
+                tv_sec: 2,
+                tv_nsec: 0,
+            }),
+        );
         assert_eq!(ready.unwrap(), 1, "nothing to poll for within two seconds");
         seen += watch.sensor.poll(Duration::ZERO, |_| {}).unwrap();
     }
@@ -229,8 +289,12 @@ fn own_polling_is_no_observation() {
         sensor.poll(Duration::from_millis(10), |_| {}).unwrap();
     }
     for _ in 0..20 {
-        events += sensor.poll(Duration::from_millis(10), |e| assert!(!matches!(&e.what, What::Use(u)
-            if matches!(&*u.fact, Fact::Syscall(f) if f.number == 232 && u.count > 1000)))).unwrap();
+        events += sensor
+            .poll(Duration::from_millis(10), |e| {
+                assert!(!matches!(&e.what, What::Use(u)
+            if matches!(&*u.fact, Fact::Syscall(f) if f.number == 232 && u.count > 1000)))
+            })
+            .unwrap();
     }
     assert!(events < 200, "polling feeds itself: {events} events");
 }
@@ -242,9 +306,21 @@ fn commands_that_cannot_start_say_why() {
     }
     let (_sensor, control) = Sensor::builder().load().unwrap();
     let kind = |c: Command| control.spawn(&c).unwrap_err().kind();
-    assert_eq!(kind(Command::new("no-such-program")), ErrorKind::CommandNotFound);
-    assert_eq!(kind(Command::new("/no/such/program")), ErrorKind::CommandNotFound);
-    assert_eq!(kind(Command::new("/etc/hostname")), ErrorKind::CommandNotExecutable);
+    assert_eq!(
+        kind(Command::new("no-such-program")),
+        ErrorKind::CommandNotFound
+    );
+    assert_eq!(
+        kind(Command::new("/no/such/program")),
+        ErrorKind::CommandNotFound
+    );
+    assert_eq!(
+        kind(Command::new("/etc/hostname")),
+        ErrorKind::CommandNotExecutable
+    );
     assert_eq!(kind(Command::new("true\0x")), ErrorKind::InvalidInput);
-    assert_eq!(kind(Command::new("true").current_dir("/no/such")), ErrorKind::Io);
+    assert_eq!(
+        kind(Command::new("true").current_dir("/no/such")),
+        ErrorKind::Io
+    );
 }

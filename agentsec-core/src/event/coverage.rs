@@ -22,8 +22,14 @@ pub enum Dimension {
 
 impl Dimension {
     /// Every dimension, in the order people read them.
-    pub const ALL: [Self; 6] =
-        [Self::Exec, Self::Argument, Self::Lineage, Self::File, Self::Peer, Self::Syscall];
+    pub const ALL: [Self; 6] = [
+        Self::Exec,
+        Self::Argument,
+        Self::Lineage,
+        Self::File,
+        Self::Peer,
+        Self::Syscall,
+    ];
 
     /// The stable name used in every output.
     pub fn name(self) -> &'static str {

@@ -144,7 +144,11 @@ impl Access {
             (self.truncate, "truncate"),
             (self.path_only, "path"),
         ];
-        let names: Vec<&str> = parts.iter().filter(|(on, _)| *on).map(|&(_, name)| name).collect();
+        let names: Vec<&str> = parts
+            .iter()
+            .filter(|(on, _)| *on)
+            .map(|&(_, name)| name)
+            .collect();
         names.join("+")
     }
 }

@@ -16,7 +16,8 @@ pub struct Clock {
 impl Clock {
     /// Nanoseconds since 1970 (UTC) of a moment of this boot, saturating.
     pub fn unix_nanos(&self, time: BootTime) -> i64 {
-        self.realtime_at_boot.saturating_add(i64::try_from(time.0).unwrap_or(i64::MAX))
+        self.realtime_at_boot
+            .saturating_add(i64::try_from(time.0).unwrap_or(i64::MAX))
     }
 }
 
@@ -33,6 +34,9 @@ mod tests {
     #[test]
     fn formats_as_rfc3339() {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(rfc3339(1_763_971_200_123_456_789), "2025-11-24T08:00:00.123Z");
+        assert_eq!(
+            rfc3339(1_763_971_200_123_456_789),
+            "2025-11-24T08:00:00.123Z"
+        );
     }
 }

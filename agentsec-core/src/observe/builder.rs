@@ -5,8 +5,6 @@ use std::sync::Arc;
 use agentsec_bpf::{Kernel, Options};
 use parking_lot::Mutex;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Dimension, HashKey};
 use super::control::{Control, Shared};
 use super::decode::Privacy;
 use super::dimensions;
@@ -16,6 +14,8 @@ use super::roots::Roots;
 use super::scope::Scope;
 use super::sensor::Sensor;
 use super::syscalls;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Dimension, HashKey};
 
 /// Chooses what to observe and how; [`SensorBuilder::load`] makes the sensor.
 #[derive(Debug)]
@@ -165,7 +165,10 @@ impl SensorBuilder {
             clock,
         });
         let control = Control::new(Arc::clone(&shared));
-        let privacy = Privacy { key, raw_arguments: self.raw_arguments };
+        let privacy = Privacy {
+            key,
+            raw_arguments: self.raw_arguments,
+        };
         let sensor = Sensor::new(shared, rings, privacy)?;
         for scope in &self.scopes {
             control.add_scope(scope)?;
@@ -179,7 +182,9 @@ impl SensorBuilder {
             if !bytes.is_power_of_two() || (bytes as usize) < page {
                 return Err(Error::new(
                     ErrorKind::InvalidInput,
-                    format!("cannot load the sensor: a ring of {bytes} bytes is not a power of two of at least a page"),
+                    format!(
+                        "cannot load the sensor: a ring of {bytes} bytes is not a power of two of at least a page"
+                    ),
                 ));
             }
             return Ok(bytes);

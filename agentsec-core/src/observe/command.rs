@@ -7,13 +7,13 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::{ExitStatus, ScopeId};
 use super::control::Control;
 use super::processes::start_ticks;
 use super::roots::Roots;
 use super::scope::{Scope, UnitPolicy};
 use super::spawn::{self, Prepared, Started};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{ExitStatus, ScopeId};
 
 /// A program to start, with its arguments and its user.
 #[derive(Clone, Debug)]
@@ -54,14 +54,17 @@ impl Command {
     /// Adds arguments.
     #[must_use]
     pub fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
-        self.arguments.extend(arguments.into_iter().map(|a| a.as_ref().to_owned()));
+        self.arguments
+            .extend(arguments.into_iter().map(|a| a.as_ref().to_owned()));
         self
     }
 
     /// Sets a variable; the rest of the environment is inherited.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        let environment = self.environment.get_or_insert_with(|| std::env::vars_os().collect());
+        let environment = self
+            .environment
+            .get_or_insert_with(|| std::env::vars_os().collect());
         environment.retain(|(n, _)| n != name.as_ref());
         environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
@@ -98,21 +101,35 @@ impl Command {
     pub(crate) fn start(&self, control: &Control) -> Result<Child> {
         let prepared = self.prepare()?;
         let roots = &control.shared.roots;
-        let cgroup = if self.fresh_cgroup { FreshCgroup::make(roots) } else { None };
+        let cgroup = if self.fresh_cgroup {
+            FreshCgroup::make(roots)
+        } else {
+            None
+        };
         let Some(cgroup) = cgroup else {
             // The child waits behind a pipe until its tree is in scope.
             let mut started = spawn::start(&prepared, None)?;
             let scope = Scope::process(started.pid)?.units(UnitPolicy::WholeLife);
             let scope = control.add_scope(&scope)?;
             started.go(&self.program)?;
-            return Ok(Child { started, scope, cgroup: None, status: None });
+            return Ok(Child {
+                started,
+                scope,
+                cgroup: None,
+                status: None,
+            });
         };
         let scope = Scope::cgroup(&cgroup.path)?.units(UnitPolicy::WholeLife);
         let scope = control.add_scope(&scope)?;
         let started = spawn::start(&prepared, Some(cgroup.directory.as_fd()));
         let started = started.and_then(|mut s| s.go(&self.program).map(|()| s));
         match started {
-            Ok(started) => Ok(Child { started, scope, cgroup: Some(cgroup), status: None }),
+            Ok(started) => Ok(Child {
+                started,
+                scope,
+                cgroup: Some(cgroup),
+                status: None,
+            }),
             Err(e) => {
                 control.remove_scope(scope)?;
                 Err(e)
@@ -122,7 +139,10 @@ impl Command {
 
     fn prepare(&self) -> Result<Prepared> {
         let bad = |what: &str| {
-            Error::new(ErrorKind::InvalidInput, format!("cannot start the command: {what} contains a zero byte"))
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("cannot start the command: {what} contains a zero byte"),
+            )
         };
         let c_string = |s: &OsStr, what: &str| CString::new(s.as_bytes()).map_err(|_| bad(what));
         let mut argv = vec![c_string(&self.program, "its name")?];
@@ -139,11 +159,16 @@ impl Command {
             envp.push(c_string(&OsString::from_vec(pair), "its environment")?);
         }
         let directory = self.directory.as_ref();
-        let directory = directory.map(|d| c_string(d.as_os_str(), "its directory")).transpose()?;
+        let directory = directory
+            .map(|d| c_string(d.as_os_str(), "its directory"))
+            .transpose()?;
         let candidates = if self.program.as_bytes().contains(&b'/') {
             vec![argv[0].clone()]
         } else {
-            let path = environment.iter().find(|(n, _)| n == "PATH").map(|(_, v)| v.clone());
+            let path = environment
+                .iter()
+                .find(|(n, _)| n == "PATH")
+                .map(|(_, v)| v.clone());
             let path = path.unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"));
             let mut found = Vec::new();
             for directory in std::env::split_paths(&path) {
@@ -158,7 +183,10 @@ impl Command {
         if candidates.is_empty() {
             return Err(Error::new(
                 ErrorKind::CommandNotFound,
-                format!("cannot start `{}`: not found in PATH", self.program.to_string_lossy()),
+                format!(
+                    "cannot start `{}`: not found in PATH",
+                    self.program.to_string_lossy()
+                ),
             ));
         }
         Ok(Prepared {
@@ -246,7 +274,9 @@ impl FreshCgroup {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!("agentsec-{}-{number}", maker.name()));
         fs::create_dir(&path).ok()?;
-        let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC | rustix::fs::OFlags::RDONLY;
+        let flags = rustix::fs::OFlags::DIRECTORY
+            | rustix::fs::OFlags::CLOEXEC
+            | rustix::fs::OFlags::RDONLY;
         let directory = rustix::fs::open(&path, flags, rustix::fs::Mode::empty()).ok()?;
         Some(Self { path, directory })
     }
@@ -277,7 +307,11 @@ struct Maker {
 impl Maker {
     fn this(roots: &Roots) -> Option<Self> {
         let pid = std::process::id();
-        Some(Self { boot: boot(roots)?, pid, start: started(roots, pid)? })
+        Some(Self {
+            boot: boot(roots)?,
+            pid,
+            start: started(roots, pid)?,
+        })
     }
 
     fn name(&self) -> String {
@@ -310,10 +344,14 @@ fn started(roots: &Roots, pid: u32) -> Option<u64> {
 
 /// Removes empty cgroups whose maker is gone. One that is not empty refuses.
 fn remove_leftovers(roots: &Roots, parent: &Path) {
-    let Ok(entries) = fs::read_dir(parent) else { return };
+    let Ok(entries) = fs::read_dir(parent) else {
+        return;
+    };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let Some(maker) = name.to_str().and_then(Maker::parse) else { continue };
+        let Some(maker) = name.to_str().and_then(Maker::parse) else {
+            continue;
+        };
         if maker.is_gone(roots) {
             let _ = fs::remove_dir(entry.path());
         }
@@ -326,9 +364,22 @@ mod tests {
 
     #[test]
     fn only_names_of_our_own_making_are_recognised() {
-        let maker = Maker { boot: "0123456789abcdef0123456789abcdef".to_owned(), pid: 7, start: 9 };
-        assert_eq!(Maker::parse(&format!("agentsec-{}-3", maker.name())), Some(maker));
-        for other in ["agentsec", "agentsec-", "agentsec-x-1-2-3", "agentsec-user", "system.slice"] {
+        let maker = Maker {
+            boot: "0123456789abcdef0123456789abcdef".to_owned(),
+            pid: 7,
+            start: 9,
+        };
+        assert_eq!(
+            Maker::parse(&format!("agentsec-{}-3", maker.name())),
+            Some(maker)
+        );
+        for other in [
+            "agentsec",
+            "agentsec-",
+            "agentsec-x-1-2-3",
+            "agentsec-user",
+            "system.slice",
+        ] {
             assert_eq!(Maker::parse(other), None, "{other}");
         }
     }

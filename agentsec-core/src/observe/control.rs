@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agentsec_bpf::wire::{scope_flag, scope_state};
-use agentsec_bpf::{wire, Kernel};
+use agentsec_bpf::{Kernel, wire};
 use parking_lot::Mutex;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::{BootTime, Clock, ScopeId, Text};
 use super::command::{Child, Command};
 use super::refused::refused;
 use super::registry::Registry;
-use super::roots::{boot_nanos, cgroup_id, Roots};
+use super::roots::{Roots, boot_nanos, cgroup_id};
 use super::scope::{Kind, Scope, UnitPolicy};
 use super::trees;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{BootTime, Clock, ScopeId, Text};
 
 /// Most cgroups below one scope that are walked when it is added.
 const MOST_CGROUPS: usize = 50_000;
@@ -96,9 +96,14 @@ impl Control {
         let kernel = &self.shared.kernel;
         let mut registry = self.shared.registry.lock();
         let Some(slot) = registry.slot_of(id) else {
-            return Err(Error::new(ErrorKind::NotFound, format!("no scope {}", id.0)));
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("no scope {}", id.0),
+            ));
         };
-        let Some(entry) = registry.get(slot) else { return Ok(()) };
+        let Some(entry) = registry.get(slot) else {
+            return Ok(());
+        };
         if entry.ended.is_some() {
             return Ok(());
         }
@@ -113,7 +118,9 @@ impl Control {
         let mut scope = kernel.scope(slot).map_err(refused)?;
         scope.state = scope_state::ENDED;
         kernel.set_scope(slot, &scope).map_err(refused)?;
-        kernel.move_cgroups(slot, outer.unwrap_or(0)).map_err(refused)?;
+        kernel
+            .move_cgroups(slot, outer.unwrap_or(0))
+            .map_err(refused)?;
         kernel.relabel().map_err(refused)?;
         if let Some(entry) = registry.get_mut(slot) {
             entry.ended = Some(BootTime(boot_nanos()));
@@ -133,7 +140,10 @@ impl Control {
                 entry.cut = true;
                 Ok(())
             }
-            None => Err(Error::new(ErrorKind::NotFound, format!("no scope {}", id.0))),
+            None => Err(Error::new(
+                ErrorKind::NotFound,
+                format!("no scope {}", id.0),
+            )),
         }
     }
 
@@ -175,9 +185,16 @@ impl Control {
             // A parent whose children are scopes is not ended by its own removal.
             cgroup: cgroup.map_or(0, |(id, _)| id),
             state: scope_state::ACTIVE,
-            flags: if each_below { scope_flag::EACH_BELOW } else { 0 },
+            flags: if each_below {
+                scope_flag::EACH_BELOW
+            } else {
+                0
+            },
         };
-        self.shared.kernel.set_scope(slot, &scope).map_err(refused)?;
+        self.shared
+            .kernel
+            .set_scope(slot, &scope)
+            .map_err(refused)?;
         let path = cgroup.map(|(_, path)| Text::from(path.as_os_str().as_bytes()));
         let since = BootTime(boot_nanos());
         registry.insert(slot, id, outer, path, units, each_below, since);
@@ -194,7 +211,10 @@ impl Control {
             if same && registry.get(before.slot).is_some() {
                 return Err(Error::new(
                     ErrorKind::InvalidInput,
-                    format!("cannot observe cgroup `{}`: it is a scope already", path.display()),
+                    format!(
+                        "cannot observe cgroup `{}`: it is a scope already",
+                        path.display()
+                    ),
                 ));
             }
         }
@@ -202,9 +222,15 @@ impl Control {
         let slot = kernel.take_slot().map_err(refused)?;
         kernel.clear_slot(slot).map_err(refused)?;
         let scope = self.register(slot, Some((id, path)), outer, units, each_below)?;
-        let flags = if each_below { scope_flag::EACH_BELOW } else { 0 };
+        let flags = if each_below {
+            scope_flag::EACH_BELOW
+        } else {
+            0
+        };
         // The top first: from here on the kernel adds every new cgroup below it by itself.
-        kernel.set_cgroup(id, wire::Cgroup { slot, flags }).map_err(refused)?;
+        kernel
+            .set_cgroup(id, wire::Cgroup { slot, flags })
+            .map_err(refused)?;
         if !each_below {
             self.add_descendants(path, slot, before.map(|c| c.slot))?;
         }
@@ -223,7 +249,9 @@ impl Control {
         let mut queue: VecDeque<PathBuf> = VecDeque::from([top.to_owned()]);
         let mut seen = HashSet::new();
         while let Some(directory) = queue.pop_front() {
-            let Ok(entries) = fs::read_dir(&directory) else { continue };
+            let Ok(entries) = fs::read_dir(&directory) else {
+                continue;
+            };
             for entry in entries.flatten() {
                 if !entry.file_type().is_ok_and(|t| t.is_dir()) || seen.len() >= MOST_CGROUPS {
                     continue;
@@ -254,7 +282,10 @@ impl Control {
         if seen.len() >= MOST_CGROUPS {
             return Err(Error::new(
                 ErrorKind::Limit,
-                format!("cannot observe `{}`: more than {MOST_CGROUPS} cgroups", top.display()),
+                format!(
+                    "cannot observe `{}`: more than {MOST_CGROUPS} cgroups",
+                    top.display()
+                ),
             ));
         }
         Ok(())
@@ -263,7 +294,9 @@ impl Control {
     fn add_process(&self, pid: u32, units: UnitPolicy) -> Result<ScopeId> {
         let kernel = &self.shared.kernel;
         let handle = trees::open(pid)?;
-        let outer = kernel.slot_of_process(std::os::fd::AsFd::as_fd(&handle)).map_err(refused)?;
+        let outer = kernel
+            .slot_of_process(std::os::fd::AsFd::as_fd(&handle))
+            .map_err(refused)?;
         let slot = kernel.take_slot().map_err(refused)?;
         kernel.clear_slot(slot).map_err(refused)?;
         let id = self.register(slot, None, outer, units, false)?;

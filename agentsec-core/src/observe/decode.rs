@@ -2,17 +2,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use agentsec_bpf::wire::{self, aux, exec_flag, flag, kind, Record};
+use agentsec_bpf::wire::{self, Record, aux, exec_flag, flag, kind};
 use zerocopy::FromBytes;
 
-use crate::event::{
-    reduce, Access, Actor, BootTime, Direction, ExecDetail, ExecFact, ExecOrigin, Fact,
-    FileAction, FileFact, Flags, HashKey, Outcome, PeerFact, Phase, ProcessId, SyscallFact, Text,
-    Transport,
-};
 use super::paths::join;
 use super::processes::Processes;
 use super::syscalls::ABIS;
+use crate::event::{
+    Access, Actor, BootTime, Direction, ExecDetail, ExecFact, ExecOrigin, Fact, FileAction,
+    FileFact, Flags, HashKey, Outcome, PeerFact, Phase, ProcessId, SyscallFact, Text, Transport,
+    reduce,
+};
 
 /// What turns strings into what may be kept.
 #[derive(Debug)]
@@ -43,11 +43,19 @@ pub(crate) fn flags(header: &wire::Header) -> Flags {
 }
 
 fn phase(header: &wire::Header) -> Phase {
-    if header.flags & flag::RUNTIME != 0 { Phase::Runtime } else { Phase::Workload }
+    if header.flags & flag::RUNTIME != 0 {
+        Phase::Runtime
+    } else {
+        Phase::Workload
+    }
 }
 
 fn outcome(errno: u16) -> Outcome {
-    if errno == 0 { Outcome::Ok } else { Outcome::Errno(errno) }
+    if errno == 0 {
+        Outcome::Ok
+    } else {
+        Outcome::Errno(errno)
+    }
 }
 
 /// `stat`'s form of the kernel's own device number.
@@ -61,7 +69,10 @@ pub(crate) fn actor(header: &wire::Header, processes: &mut Processes) -> Option<
     if header.flags & flag::NO_ACTOR != 0 || header.tgid == 0 {
         return None;
     }
-    let process = ProcessId { pid: header.tgid, start: BootTime(header.start) };
+    let process = ProcessId {
+        pid: header.tgid,
+        start: BootTime(header.start),
+    };
     let exe = processes.program(process, BootTime(header.time));
     let known = exe.is_some();
     let actor = Actor {
@@ -95,12 +106,19 @@ pub(crate) fn fact(
         kind::SYSCALL => Fact::Syscall(syscall(record)),
         _ => return None,
     };
-    Some(Decoded { fact, exec: None, inode: None })
+    Some(Decoded {
+        fact,
+        exec: None,
+        inode: None,
+    })
 }
 
 fn executed(record: &Record<'_>, privacy: &Privacy, processes: &Processes) -> Option<Decoded> {
     let (exec, _) = wire::Exec::read_from_prefix(record.segment(0)).ok()?;
-    let parent = ProcessId { pid: exec.parent_tgid, start: BootTime(exec.parent_start) };
+    let parent = ProcessId {
+        pid: exec.parent_tgid,
+        start: BootTime(exec.parent_start),
+    };
     let argv = record.segment(3);
     let argv = argv.strip_suffix(b"\0").unwrap_or(argv);
     let arguments: Vec<&[u8]> = argv.split(|&b| b == 0).skip(1).collect();
@@ -128,7 +146,11 @@ fn executed(record: &Record<'_>, privacy: &Privacy, processes: &Processes) -> Op
         cgroup: exec.cgroup,
     };
     let inode = Some((device(exec.dev), exec.ino));
-    Some(Decoded { fact, exec: Some(Box::new(detail)), inode })
+    Some(Decoded {
+        fact,
+        exec: Some(Box::new(detail)),
+        inode,
+    })
 }
 
 /// A resolved path; what has no place in any tree goes by its name in parentheses.
@@ -150,7 +172,11 @@ fn opened(record: &Record<'_>) -> Decoded {
         phase: phase(&record.head.header),
     };
     let [ino, dev] = record.head.arg;
-    Decoded { fact: Fact::File(fact), exec: None, inode: Some((device(dev as u32), ino)) }
+    Decoded {
+        fact: Fact::File(fact),
+        exec: None,
+        inode: Some((device(dev as u32), ino)),
+    }
 }
 
 fn access(bits: u32) -> Access {

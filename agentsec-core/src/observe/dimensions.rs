@@ -1,7 +1,7 @@
 //! Which records tell about which dimension, and what each dimension does not show.
 
-use agentsec_bpf::wire::{kind, Losses};
 use agentsec_bpf::Hook;
+use agentsec_bpf::wire::{Losses, kind};
 
 use crate::event::{BootTime, Coverage, CoverageState, Dimension, DimensionCoverage};
 
@@ -66,7 +66,9 @@ pub(crate) fn why_missing(hooks: &[Hook], dimension: Dimension) -> Option<String
     let needs = groups(dimension);
     hooks.iter().find_map(|h| {
         let why = h.missing.as_ref()?;
-        needs.contains(&h.group).then(|| format!("{}: {why}", h.group))
+        needs
+            .contains(&h.group)
+            .then(|| format!("{}: {why}", h.group))
     })
 }
 
@@ -81,8 +83,10 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
             };
             counts.iter().enumerate().map(of).sum()
         };
-        let mut gaps: Vec<String> =
-            standing_gaps(dimension).iter().map(|&s| s.to_owned()).collect();
+        let mut gaps: Vec<String> = standing_gaps(dimension)
+            .iter()
+            .map(|&s| s.to_owned())
+            .collect();
         let missing = why_missing(hooks, dimension);
         let absent = missing.is_some();
         gaps.extend(missing);
@@ -122,7 +126,9 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
             gaps,
         }
     });
-    Coverage { dimensions: dimensions.collect() }
+    Coverage {
+        dimensions: dimensions.collect(),
+    }
 }
 
 #[cfg(test)]
@@ -134,8 +140,17 @@ mod tests {
         let mut losses = Losses::default();
         losses.lost[usize::from(kind::OPEN)] = 3;
         losses.faults[usize::from(kind::EXEC)] = 2;
-        let extra = Extra { since: BootTime(1), unrecorded: [0; 6], orphans: 0, missed_runs: 0 };
-        let hooks = [Hook { group: "peer", variant: String::new(), missing: Some("no".into()) }];
+        let extra = Extra {
+            since: BootTime(1),
+            unrecorded: [0; 6],
+            orphans: 0,
+            missed_runs: 0,
+        };
+        let hooks = [Hook {
+            group: "peer",
+            variant: String::new(),
+            missing: Some("no".into()),
+        }];
         let coverage = coverage(&hooks, &losses, &extra);
         let of = |d| coverage.of(d).expect("every dimension is listed");
         assert_eq!(of(Dimension::File).lost, 3);

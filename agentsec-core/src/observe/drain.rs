@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use agentsec_bpf::wire::{fact_state, kind, FactKey};
 use agentsec_bpf::Kernel;
+use agentsec_bpf::wire::{FactKey, fact_state, kind};
 
-use crate::error::Result;
-use crate::event::{
-    BootTime, Dimension, Event, Fact, Flags, Outcome, Phase, ScopeId, Source,
-    SyscallFact, Use, What,
-};
 use super::dimensions;
 use super::known::KnownFacts;
 use super::refused::refused;
 use super::syscalls::ABIS;
+use crate::error::Result;
+use crate::event::{
+    BootTime, Dimension, Event, Fact, Flags, Outcome, Phase, ScopeId, Source, SyscallFact, Use,
+    What,
+};
 
 /// Where a slot's events go.
 #[derive(Clone)]
@@ -45,7 +45,8 @@ impl SyscallsSeen {
         let abi = usize::from(fact.abi == ABIS[1]);
         let phase = u32::from(fact.phase == Phase::Workload);
         if fact.outcome != Outcome::Ok {
-            self.failed.insert((slot, abi, phase, fact.number), fact.outcome);
+            self.failed
+                .insert((slot, abi, phase, fact.number), fact.outcome);
         }
     }
 }
@@ -77,7 +78,9 @@ pub(crate) fn facts(
     kernel
         .facts(|delta| {
             let (key, held) = (delta.key, delta.fact);
-            let Some(target) = targets.get(&key.slot) else { return };
+            let Some(target) = targets.get(&key.slot) else {
+                return;
+            };
             // System calls are counted elsewhere, but for numbers no table has.
             if key.kind() == kind::SYSCALL && key.a < agentsec_bpf::wire::SYSCALLS as u64 {
                 return;
@@ -156,7 +159,11 @@ pub(crate) fn syscalls(
                     abi: name,
                     number,
                     outcome,
-                    phase: if phase == 0 { Phase::Runtime } else { Phase::Workload },
+                    phase: if phase == 0 {
+                        Phase::Runtime
+                    } else {
+                        Phase::Workload
+                    },
                 });
                 let (fact, sight) = known.sight(slot, fact, target.unit);
                 let what = Use {

@@ -50,7 +50,12 @@ impl KnownFacts {
     /// Remembers which fact a key of the kernel stands for; `false` if that was known.
     pub(crate) fn learn(&mut self, key: FactKey, fact: Arc<Fact>) -> bool {
         let fresh = !self.keys.contains_key(&key);
-        let known = Known { fact, count: 1, bytes_in: 0, bytes_out: 0 };
+        let known = Known {
+            fact,
+            count: 1,
+            bytes_in: 0,
+            bytes_out: 0,
+        };
         self.keys.entry(key).or_insert(known);
         fresh
     }

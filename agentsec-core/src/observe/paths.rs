@@ -11,13 +11,20 @@ pub(crate) fn join(directory: &[u8], asked: &[u8]) -> Text {
     }
     append(&mut out, asked);
     if out.is_empty() {
-        out.extend_from_slice(if asked.is_empty() && directory.is_empty() { b"" } else { b"/" });
+        out.extend_from_slice(if asked.is_empty() && directory.is_empty() {
+            b""
+        } else {
+            b"/"
+        });
     }
     Text::from(out)
 }
 
 fn append(out: &mut Vec<u8>, path: &[u8]) {
-    for part in path.split(|&b| b == b'/').filter(|p| !p.is_empty() && *p != b".") {
+    for part in path
+        .split(|&b| b == b'/')
+        .filter(|p| !p.is_empty() && *p != b".")
+    {
         out.push(b'/');
         out.extend_from_slice(part);
     }

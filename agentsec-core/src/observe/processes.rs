@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use crate::event::{Actor, BootTime, ProcessId, Text};
 use super::roots::Roots;
+use crate::event::{Actor, BootTime, ProcessId, Text};
 
 /// Most processes remembered at once; the oldest ended ones go first.
 const LIMIT: usize = 65_536;
@@ -32,7 +32,11 @@ pub(crate) struct Processes {
 
 impl Processes {
     pub(crate) fn new(roots: Roots) -> Self {
-        Self { roots, table: HashMap::new(), actors: HashMap::new() }
+        Self {
+            roots,
+            table: HashMap::new(),
+            actors: HashMap::new(),
+        }
     }
 
     pub(crate) fn executed(&mut self, process: ProcessId, time: BootTime, program: Text) {
@@ -57,7 +61,9 @@ impl Processes {
     pub(crate) fn seen_program(&self, process: ProcessId, time: BootTime) -> Option<Text> {
         let programs = &self.table.get(&process)?.programs;
         let after = programs.partition_point(|(from, _)| *from <= time);
-        programs.get(after.checked_sub(1)?).map(|(_, program)| program.clone())
+        programs
+            .get(after.checked_sub(1)?)
+            .map(|(_, program)| program.clone())
     }
 
     /// The same, with a look into procfs for a process that ran before it was observed.
@@ -91,14 +97,16 @@ impl Processes {
 
     /// Forgets what ended long ago.
     pub(crate) fn tidy(&mut self, now: BootTime) {
-        self.table.retain(|_, p| p.ended.is_none_or(|t| now.0.saturating_sub(t.0) < LINGER));
+        self.table
+            .retain(|_, p| p.ended.is_none_or(|t| now.0.saturating_sub(t.0) < LINGER));
         if self.table.len() > LIMIT {
             self.table.retain(|_, p| p.ended.is_none());
         }
         if self.table.len() > LIMIT {
             self.table.clear();
         }
-        self.actors.retain(|_, shared| Arc::strong_count(shared) > 1);
+        self.actors
+            .retain(|_, shared| Arc::strong_count(shared) > 1);
     }
 }
 
@@ -142,11 +150,20 @@ mod tests {
     #[test]
     fn a_record_read_late_finds_the_program_of_its_time() {
         let mut processes = Processes::new(Roots::default());
-        let process = ProcessId { pid: u32::MAX, start: BootTime(1) };
+        let process = ProcessId {
+            pid: u32::MAX,
+            start: BootTime(1),
+        };
         processes.executed(process, BootTime(20), Text::from("/bin/late"));
         processes.executed(process, BootTime(10), Text::from("/bin/early"));
         assert_eq!(processes.seen_program(process, BootTime(5)), None);
-        assert_eq!(processes.seen_program(process, BootTime(15)), Some(Text::from("/bin/early")));
-        assert_eq!(processes.seen_program(process, BootTime(25)), Some(Text::from("/bin/late")));
+        assert_eq!(
+            processes.seen_program(process, BootTime(15)),
+            Some(Text::from("/bin/early"))
+        );
+        assert_eq!(
+            processes.seen_program(process, BootTime(25)),
+            Some(Text::from("/bin/late"))
+        );
     }
 }

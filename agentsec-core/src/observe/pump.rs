@@ -1,15 +1,15 @@
 //! A thread for embedders that have no loop of their own.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{bounded, Receiver, TrySendError};
+use crossbeam_channel::{Receiver, TrySendError, bounded};
 
+use super::sensor::Sensor;
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::event::Event;
-use super::sensor::Sensor;
 
 /// Polls a sensor on a thread of its own and hands events over through a bounded channel.
 /// When the channel is full events are dropped and counted: the kernel's rings come first.
@@ -45,7 +45,12 @@ impl Pump {
             .name("agentsec".to_owned())
             .spawn(run)
             .io_context(|| "cannot start the sensor's thread")?;
-        Ok(Self { events, dropped, stop, thread: Some(thread) })
+        Ok(Self {
+            events,
+            dropped,
+            stop,
+            thread: Some(thread),
+        })
     }
 
     /// Where the events arrive; closed when the thread ends.

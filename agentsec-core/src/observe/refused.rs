@@ -19,5 +19,9 @@ pub(crate) fn refused(error: LoadError) -> Error {
         Some(source) => Error::with_source(kind, message, source),
         None => Error::new(kind, message),
     };
-    if log.is_empty() { own } else { own.with_verifier_log(log) }
+    if log.is_empty() {
+        own
+    } else {
+        own.with_verifier_log(log)
+    }
 }

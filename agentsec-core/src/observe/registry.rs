@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::event::{BootTime, ScopeId, Text, UnitId};
 use super::scope::UnitPolicy;
+use crate::event::{BootTime, ScopeId, Text, UnitId};
 
 /// One scope, from the moment it is added until its last event is delivered.
 #[derive(Clone, Debug)]
@@ -41,7 +41,13 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn new(source: [u8; 16]) -> Self {
-        Self { source, next_unit: 0, next_id: 0, entries: BTreeMap::new(), announce: VecDeque::new() }
+        Self {
+            source,
+            next_unit: 0,
+            next_id: 0,
+            entries: BTreeMap::new(),
+            announce: VecDeque::new(),
+        }
     }
 
     /// User space's ids are even; the kernel's odd.
@@ -52,7 +58,10 @@ impl Registry {
 
     pub(crate) fn fresh_unit(&mut self) -> UnitId {
         self.next_unit += 1;
-        UnitId { source: self.source, number: self.next_unit }
+        UnitId {
+            source: self.source,
+            number: self.next_unit,
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one entry")]
@@ -94,7 +103,9 @@ impl Registry {
 
     /// Forgets a scope; what lay inside it now lies inside what was around it.
     pub(crate) fn remove(&mut self, slot: u32) {
-        let Some(gone) = self.entries.remove(&slot) else { return };
+        let Some(gone) = self.entries.remove(&slot) else {
+            return;
+        };
         for inner in self.entries.values_mut() {
             if inner.outer == Some(slot) {
                 inner.outer = gone.outer;
@@ -124,7 +135,9 @@ impl Registry {
         let mut ids = Vec::with_capacity(1);
         let mut next = Some(slot);
         while let Some(slot) = next {
-            let Some(entry) = self.entries.get(&slot) else { break };
+            let Some(entry) = self.entries.get(&slot) else {
+                break;
+            };
             let over = !ids.is_empty() && entry.ended.is_some_and(|end| end < time);
             if !entry.each_below && !over && !ids.contains(&entry.id) {
                 ids.push(entry.id);

@@ -17,7 +17,10 @@ pub struct Roots {
 
 impl Default for Roots {
     fn default() -> Self {
-        Self { proc: PathBuf::from("/proc"), cgroup: None }
+        Self {
+            proc: PathBuf::from("/proc"),
+            cgroup: None,
+        }
     }
 }
 
@@ -28,17 +31,22 @@ impl Roots {
             return Ok(path.clone());
         }
         let path = self.proc.join("self/mountinfo");
-        let text = fs::read_to_string(&path)
-            .io_context(|| format!("cannot read `{}`", path.display()))?;
+        let text =
+            fs::read_to_string(&path).io_context(|| format!("cannot read `{}`", path.display()))?;
         for line in text.lines() {
-            let Some((mount, rest)) = line.split_once(" - ") else { continue };
+            let Some((mount, rest)) = line.split_once(" - ") else {
+                continue;
+            };
             if rest.split(' ').next() == Some("cgroup2") {
                 if let Some(point) = mount.split(' ').nth(4) {
                     return Ok(PathBuf::from(point.replace("\\040", " ")));
                 }
             }
         }
-        Err(Error::new(ErrorKind::Unsupported, "cannot find a cgroup v2 hierarchy on this host"))
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "cannot find a cgroup v2 hierarchy on this host",
+        ))
     }
 
     pub(crate) fn process(&self, pid: u32) -> PathBuf {
@@ -48,8 +56,8 @@ impl Roots {
     /// Which boot this is, and when it was.
     pub(crate) fn clock(&self) -> Result<Clock> {
         let path = self.proc.join("sys/kernel/random/boot_id");
-        let text = fs::read_to_string(&path)
-            .io_context(|| format!("cannot read `{}`", path.display()))?;
+        let text =
+            fs::read_to_string(&path).io_context(|| format!("cannot read `{}`", path.display()))?;
         let hex: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
         let mut boot_id = [0; 16];
         for (byte, pair) in boot_id.iter_mut().zip(hex.chunks(2)) {
@@ -58,14 +66,19 @@ impl Roots {
         }
         let realtime = now_nanos(rustix::time::ClockId::Realtime);
         let boot = now_nanos(rustix::time::ClockId::Boottime);
-        Ok(Clock { boot_id, realtime_at_boot: realtime.saturating_sub(boot) })
+        Ok(Clock {
+            boot_id,
+            realtime_at_boot: realtime.saturating_sub(boot),
+        })
     }
 }
 
 /// Now on one of the kernel's clocks.
 pub(crate) fn now_nanos(clock: rustix::time::ClockId) -> i64 {
     let now = rustix::time::clock_gettime(clock);
-    now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec)
+    now.tv_sec
+        .saturating_mul(1_000_000_000)
+        .saturating_add(now.tv_nsec)
 }
 
 /// Now in nanoseconds since boot.
@@ -75,8 +88,8 @@ pub(crate) fn boot_nanos() -> u64 {
 
 /// The identity of a cgroup directory: its inode on the v2 tree.
 pub(crate) fn cgroup_id(path: &Path) -> Result<u64> {
-    let stat =
-        rustix::fs::statfs(path).io_context(|| format!("cannot open cgroup `{}`", path.display()))?;
+    let stat = rustix::fs::statfs(path)
+        .io_context(|| format!("cannot open cgroup `{}`", path.display()))?;
     // CGROUP2_SUPER_MAGIC
     if stat.f_type != 0x6367_7270 {
         return Err(Error::new(
@@ -84,7 +97,7 @@ pub(crate) fn cgroup_id(path: &Path) -> Result<u64> {
             format!("`{}` is not in a cgroup v2 hierarchy", path.display()),
         ));
     }
-    let meta = rustix::fs::stat(path)
-        .io_context(|| format!("cannot open cgroup `{}`", path.display()))?;
+    let meta =
+        rustix::fs::stat(path).io_context(|| format!("cannot open cgroup `{}`", path.display()))?;
     Ok(meta.st_ino)
 }

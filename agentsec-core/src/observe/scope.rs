@@ -34,18 +34,29 @@ impl Scope {
         if !path.is_absolute() {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("cannot observe cgroup `{}`: the path is not absolute", path.display()),
+                format!(
+                    "cannot observe cgroup `{}`: the path is not absolute",
+                    path.display()
+                ),
             ));
         }
-        Ok(Self { kind: Kind::Cgroup(path.to_owned()), units: UnitPolicy::Hourly })
+        Ok(Self {
+            kind: Kind::Cgroup(path.to_owned()),
+            units: UnitPolicy::Hourly,
+        })
     }
 
     /// Each cgroup that is created directly below this one from now on, as a scope of its own.
     /// The kernel opens it before its first exec.
     pub fn each_below(path: impl AsRef<Path>) -> Result<Self> {
         let scope = Self::cgroup(path)?;
-        let Kind::Cgroup(path) = scope.kind else { return Ok(scope) };
-        Ok(Self { kind: Kind::EachBelow(path), units: UnitPolicy::WholeLife })
+        let Kind::Cgroup(path) = scope.kind else {
+            return Ok(scope);
+        };
+        Ok(Self {
+            kind: Kind::EachBelow(path),
+            units: UnitPolicy::WholeLife,
+        })
     }
 
     /// A process that runs already, its descendants, and every one they create from now on.
@@ -56,7 +67,10 @@ impl Scope {
                 format!("cannot observe process {pid}: not a process number"),
             ));
         }
-        Ok(Self { kind: Kind::Process(pid), units: UnitPolicy::Hourly })
+        Ok(Self {
+            kind: Kind::Process(pid),
+            units: UnitPolicy::Hourly,
+        })
     }
 
     /// Sets when units begin and end.

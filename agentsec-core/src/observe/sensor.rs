@@ -6,19 +6,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agentsec_bpf::wire::{self, flag, kind, scope_flag, scope_state, Record};
 use agentsec_bpf::Ring;
+use agentsec_bpf::wire::{self, Record, flag, kind, scope_flag, scope_state};
 use rustix::event::epoll;
 use rustix::time::{
-    timerfd_create, timerfd_settime, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags,
-    Timespec,
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
 };
 
-use crate::error::{IoContext, Result};
-use crate::event::{
-    BootTime, Clock, Coverage, Event, ExitStatus, Fact, Flags, KeyId, ProcessChange, ProcessId,
-    ScopeChange, ScopeId, Sight, Source, Text, UnitChange, Use, What,
-};
 use super::builder::SensorBuilder;
 use super::control::Shared;
 use super::decode::{self, Privacy};
@@ -29,6 +24,11 @@ use super::processes::Processes;
 use super::refused::refused;
 use super::roots::boot_nanos;
 use super::scope::UnitPolicy;
+use crate::error::{IoContext, Result};
+use crate::event::{
+    BootTime, Clock, Coverage, Event, ExitStatus, Fact, Flags, KeyId, ProcessChange, ProcessId,
+    ScopeChange, ScopeId, Sight, Source, Text, UnitChange, Use, What,
+};
 
 /// A record may be stamped this long before it is in its ring.
 const HOLD: u64 = 10_000_000;
@@ -68,7 +68,9 @@ pub struct Sensor {
 
 impl fmt::Debug for Sensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sensor").field("rings", &self.rings.len()).finish_non_exhaustive()
+        f.debug_struct("Sensor")
+            .field("rings", &self.rings.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -187,7 +189,10 @@ impl Sensor {
             tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(timeout.subsec_nanos()),
         };
-        let mut ready = [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; 4];
+        let mut ready = [epoll::Event {
+            flags: epoll::EventFlags::empty(),
+            data: epoll::EventData::new_u64(0),
+        }; 4];
         match epoll::wait(&self.epoll, &mut ready, Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(e) => Err(e).io_context(|| "cannot wait for the sensor"),
@@ -210,8 +215,14 @@ impl Sensor {
             return Ok(());
         }
         let every = wanted.unwrap_or_default();
-        let every = Timespec { tv_sec: 0, tv_nsec: i64::from(every.subsec_nanos()) };
-        let timer = Itimerspec { it_interval: every, it_value: every };
+        let every = Timespec {
+            tv_sec: 0,
+            tv_nsec: i64::from(every.subsec_nanos()),
+        };
+        let timer = Itimerspec {
+            it_interval: every,
+            it_value: every,
+        };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &timer)
             .io_context(|| "cannot arm the sensor's timer")?;
         self.armed = wanted;
@@ -224,7 +235,11 @@ impl Sensor {
         let mut out = self.announce(now);
         self.consume()?;
         let ending = self.due(now);
-        let cutoff = if ending.is_empty() { now.saturating_sub(HOLD) } else { u64::MAX };
+        let cutoff = if ending.is_empty() {
+            now.saturating_sub(HOLD)
+        } else {
+            u64::MAX
+        };
         self.release(cutoff, &mut out);
         if now.saturating_sub(self.drained) >= DRAIN {
             self.drained = now;
@@ -243,14 +258,20 @@ impl Sensor {
         let mut out = Vec::new();
         while let Some(slot) = registry.announce.pop_front() {
             let scopes: Arc<[ScopeId]> = registry.scopes(slot, BootTime(now));
-            let Some(entry) = registry.get_mut(slot) else { continue };
+            let Some(entry) = registry.get_mut(slot) else {
+                continue;
+            };
             entry.opened = true;
             if entry.each_below {
                 continue;
             }
             let (since, unit, cgroup) = (entry.since, entry.unit, entry.cgroup.clone());
             let first: Arc<[ScopeId]> = scopes.iter().take(1).copied().collect();
-            out.push(plain(since, &first, What::Scope(ScopeChange::Opened { cgroup })));
+            out.push(plain(
+                since,
+                &first,
+                What::Scope(ScopeChange::Opened { cgroup }),
+            ));
             out.push(plain(since, &first, What::Unit(UnitChange::Began(unit))));
             self.counted.insert(slot, BootTime(now));
         }
@@ -267,7 +288,10 @@ impl Sensor {
         self.rings = rings;
         self.shared.statistics.lock().records += records as u64;
         let shared = Arc::clone(&self.shared);
-        shared.kernel.take_spilled(|bytes| self.take(bytes)).map_err(refused)?;
+        shared
+            .kernel
+            .take_spilled(|bytes| self.take(bytes))
+            .map_err(refused)?;
         Ok(())
     }
 
@@ -285,17 +309,25 @@ impl Sensor {
         }
         let size = header.size as usize;
         let order = (header.time, header.cpu, header.seq);
-        self.held.push(Held { order, bytes: bytes.get(..size).unwrap_or(bytes).into() });
+        self.held.push(Held {
+            order,
+            bytes: bytes.get(..size).unwrap_or(bytes).into(),
+        });
     }
 
     fn decode(&mut self, bytes: &[u8], out: &mut Vec<Event>) {
-        let Some(record) = Record::parse(bytes) else { return };
+        let Some(record) = Record::parse(bytes) else {
+            return;
+        };
         let header = record.head.header;
         if header.flags & flag::LATE != 0 {
             self.shared.statistics.lock().late += 1;
         }
         let time = BootTime(header.time);
-        let process = ProcessId { pid: header.tgid, start: BootTime(header.start) };
+        let process = ProcessId {
+            pid: header.tgid,
+            start: BootTime(header.start),
+        };
         match header.kind {
             kind::SCOPE_OPENED => return self.opened_by_kernel(&record, out),
             kind::SCOPE_CLOSED => {
@@ -305,10 +337,15 @@ impl Sensor {
                 }
                 return;
             }
-            kind::EXEC => self.processes.executed(process, time, Text::from(record.path(1))),
+            kind::EXEC => self
+                .processes
+                .executed(process, time, Text::from(record.path(1))),
             kind::FORK => {
                 let [pid, start] = record.head.arg;
-                let child = ProcessId { pid: pid as u32, start: BootTime(start) };
+                let child = ProcessId {
+                    pid: pid as u32,
+                    start: BootTime(start),
+                };
                 self.processes.forked(process, child, time);
             }
             kind::EXIT => self.processes.exited(process, time),
@@ -326,7 +363,15 @@ impl Sensor {
         }
         let path = Text::from(record.segment(0));
         let since = BootTime(record.head.header.time);
-        registry.insert(slot, ScopeId(id), None, Some(path), UnitPolicy::WholeLife, false, since);
+        registry.insert(
+            slot,
+            ScopeId(id),
+            None,
+            Some(path),
+            UnitPolicy::WholeLife,
+            false,
+            since,
+        );
         drop(registry);
         out.extend(self.announce(record.head.header.time));
     }
@@ -336,14 +381,20 @@ impl Sensor {
         let (scopes, unit) = {
             let registry = self.shared.registry.lock();
             let entry = registry.get(header.slot)?;
-            (registry.scopes(header.slot, BootTime(header.time)), entry.unit.number)
+            (
+                registry.scopes(header.slot, BootTime(header.time)),
+                entry.unit.number,
+            )
         };
         let time = BootTime(header.time);
         let mut flags = decode::flags(header);
         let what = match header.kind {
             kind::FORK => {
                 let [pid, start] = record.head.arg;
-                let child = ProcessId { pid: pid as u32, start: BootTime(start) };
+                let child = ProcessId {
+                    pid: pid as u32,
+                    start: BootTime(start),
+                };
                 What::Process(ProcessChange::Forked { child })
             }
             kind::EXIT => {
@@ -378,7 +429,8 @@ impl Sensor {
     fn use_of(&mut self, record: &Record<'_>, unit: u64, time: BootTime) -> Option<Use> {
         let header = &record.head.header;
         let decoded = decode::fact(record, &self.privacy, &self.processes)?;
-        let in_table = matches!(&decoded.fact, Fact::Syscall(f) if f.number < wire::SYSCALLS as u32);
+        let in_table =
+            matches!(&decoded.fact, Fact::Syscall(f) if f.number < wire::SYSCALLS as u32);
         if let (Fact::Syscall(fact), true) = (&decoded.fact, in_table) {
             self.syscalls.first(header.slot, fact);
             if fact.outcome != crate::event::Outcome::Ok {
@@ -421,13 +473,21 @@ impl Sensor {
 
     /// Slots whose unit or life ends now.
     fn due(&self, now: u64) -> Vec<u32> {
-        let hour = |t: u64| self.shared.clock.unix_nanos(BootTime(t)).div_euclid(3_600_000_000_000);
+        let hour = |t: u64| {
+            self.shared
+                .clock
+                .unix_nanos(BootTime(t))
+                .div_euclid(3_600_000_000_000)
+        };
         let registry = self.shared.registry.lock();
         let mut due = Vec::new();
         for (slot, entry) in registry.iter() {
-            let over = entry.ended.is_some_and(|t| now.saturating_sub(t.0) >= GRACE);
+            let over = entry
+                .ended
+                .is_some_and(|t| now.saturating_sub(t.0) >= GRACE);
             let started = self.counted.get(&slot).map_or(now, |t| t.0);
-            let hourly = entry.units == UnitPolicy::Hourly && hour(started.max(entry.since.0)) != hour(now);
+            let hourly =
+                entry.units == UnitPolicy::Hourly && hour(started.max(entry.since.0)) != hour(now);
             if over || entry.ended.is_none() && (entry.cut || hourly) {
                 due.push(slot);
             }
@@ -436,14 +496,25 @@ impl Sensor {
     }
 
     /// Counts of one slot, or of all.
-    fn drain(&mut self, only: Option<u32>, now: u64, out: &mut Vec<Event>) -> Result<HashMap<u32, Unrecorded>> {
+    fn drain(
+        &mut self,
+        only: Option<u32>,
+        now: u64,
+        out: &mut Vec<Event>,
+    ) -> Result<HashMap<u32, Unrecorded>> {
         let mut targets = HashMap::new();
         {
             let registry = self.shared.registry.lock();
             for (slot, entry) in registry.iter() {
                 if entry.opened && only.is_none_or(|s| s == slot) {
                     let scopes = registry.scopes(slot, BootTime(now));
-                    targets.insert(slot, Target { scopes, unit: entry.unit.number });
+                    targets.insert(
+                        slot,
+                        Target {
+                            scopes,
+                            unit: entry.unit.number,
+                        },
+                    );
                 }
             }
         }
@@ -456,7 +527,16 @@ impl Sensor {
         for slot in slots {
             let since = self.counted.insert(slot, at).unwrap_or(at);
             let target = &targets[&slot];
-            drain::syscalls(kernel, &mut self.known, &mut self.syscalls, slot, target, since, at, out)?;
+            drain::syscalls(
+                kernel,
+                &mut self.known,
+                &mut self.syscalls,
+                slot,
+                target,
+                since,
+                at,
+                out,
+            )?;
         }
         self.shared.statistics.lock().facts = self.known.len();
         Ok(unrecorded)
@@ -464,13 +544,23 @@ impl Sensor {
 
     /// Ends the unit of a slot: all counts, coverage, and the end or the next beginning.
     fn conclude(&mut self, slot: u32, now: u64, out: &mut Vec<Event>) -> Result<()> {
-        let unrecorded = self.drain(Some(slot), now, out)?.remove(&slot).unwrap_or_default();
+        let unrecorded = self
+            .drain(Some(slot), now, out)?
+            .remove(&slot)
+            .unwrap_or_default();
         let kernel = &self.shared.kernel;
         let losses = kernel.losses(slot).map_err(refused)?;
         let mut registry = self.shared.registry.lock();
-        let scopes: Arc<[ScopeId]> = registry.scopes(slot, BootTime(now)).iter().take(1).copied().collect();
+        let scopes: Arc<[ScopeId]> = registry
+            .scopes(slot, BootTime(now))
+            .iter()
+            .take(1)
+            .copied()
+            .collect();
         let next = registry.fresh_unit();
-        let Some(entry) = registry.get_mut(slot) else { return Ok(()) };
+        let Some(entry) = registry.get_mut(slot) else {
+            return Ok(());
+        };
         let extra = Extra {
             since: entry.since,
             unrecorded,
@@ -515,7 +605,10 @@ impl Sensor {
             .map_err(refused)?;
         kernel.forget_facts(&keys).map_err(refused)?;
         kernel.clear_slot(slot).map_err(refused)?;
-        let free = wire::Scope { state: scope_state::FREE, ..wire::Scope::default() };
+        let free = wire::Scope {
+            state: scope_state::FREE,
+            ..wire::Scope::default()
+        };
         kernel.set_scope(slot, &free).map_err(refused)?;
         kernel.give_back_slot(slot).map_err(refused)?;
         self.known.forget(slot);

@@ -1,12 +1,15 @@
 //! Starting a process straight into its cgroup.
-#![allow(unsafe_code, reason = "a child between clone and exec may only make system calls")]
+#![allow(
+    unsafe_code,
+    reason = "a child between clone and exec may only make system calls"
+)]
 
 use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
-use rustix::pipe::{pipe_with, PipeFlags};
+use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::event::ExitStatus;
@@ -31,7 +34,12 @@ pub(crate) struct Started {
 }
 
 /// What failed in the child, as it reports it.
-const STEPS: [&str; 4] = ["change to its directory", "change its user", "redirect its output", "execute it"];
+const STEPS: [&str; 4] = [
+    "change to its directory",
+    "change its user",
+    "redirect its output",
+    "execute it",
+];
 
 const CLONE_PIDFD: u64 = 0x1000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -74,18 +82,33 @@ pub(crate) fn start(prepared: &Prepared, cgroup: Option<BorrowedFd<'_>>) -> Resu
     // calls, on memory that was prepared above, until it executes or ends.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) };
     if pid == 0 {
-        child(prepared, &argv, &envp, gate_read.as_raw_fd(), report_write.as_raw_fd());
+        child(
+            prepared,
+            &argv,
+            &envp,
+            gate_read.as_raw_fd(),
+            report_write.as_raw_fd(),
+        );
     }
     if pid < 0 {
         return Err(io::Error::last_os_error()).io_context(|| "cannot start a process");
     }
     // SAFETY: the kernel has just opened it for us.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    Ok(Started { pid: pid as u32, pidfd, gate: Some(gate), report })
+    Ok(Started {
+        pid: pid as u32,
+        pidfd,
+        gate: Some(gate),
+        report,
+    })
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const libc::c_char> {
-    strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect()
+    strings
+        .iter()
+        .map(|s| s.as_ptr())
+        .chain([ptr::null()])
+        .collect()
 }
 
 /// Runs in the child: system calls only, no allocation, no return.
@@ -126,7 +149,10 @@ fn child(
         }
         for candidate in &prepared.candidates {
             libc::execve(candidate.as_ptr(), argv.as_ptr(), envp.as_ptr());
-            if !matches!(*libc::__errno_location(), libc::ENOENT | libc::EACCES | libc::ENOTDIR) {
+            if !matches!(
+                *libc::__errno_location(),
+                libc::ENOENT | libc::EACCES | libc::ENOTDIR
+            ) {
                 break;
             }
         }
@@ -167,18 +193,25 @@ impl Started {
         self.wait(true)?;
         let [step, rest @ ..] = message;
         let error = io::Error::from_raw_os_error(i32::from_ne_bytes(rest));
-        let step = STEPS.get(usize::from(step)).copied().unwrap_or("prepare it");
+        let step = STEPS
+            .get(usize::from(step))
+            .copied()
+            .unwrap_or("prepare it");
         let kind = match error.raw_os_error() {
             Some(libc::ENOENT) if step == STEPS[3] => ErrorKind::CommandNotFound,
             _ if step == STEPS[3] => ErrorKind::CommandNotExecutable,
             _ => ErrorKind::Io,
         };
-        Err(Error::with_source(kind, format!("cannot start `{name}`: failed to {step}"), error))
+        Err(Error::with_source(
+            kind,
+            format!("cannot start `{name}`: failed to {step}"),
+            error,
+        ))
     }
 
     /// How the child ended; `None` if it has not and `block` is off.
     pub(crate) fn wait(&self, block: bool) -> Result<Option<ExitStatus>> {
-        use rustix::process::{waitid, WaitId, WaitIdOptions};
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
         let mut options = WaitIdOptions::EXITED;
         if !block {
             options |= WaitIdOptions::NOHANG;
@@ -186,19 +219,29 @@ impl Started {
         let status = loop {
             match waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
                 Err(rustix::io::Errno::INTR) => {}
-                other => break other.io_context(|| format!("cannot wait for process {}", self.pid))?,
+                other => {
+                    break other.io_context(|| format!("cannot wait for process {}", self.pid))?;
+                }
             }
         };
-        Ok(status.map(|s| match (s.exit_status(), s.terminating_signal()) {
-            (Some(code), _) => ExitStatus::Code((code & 0xff) as u8),
-            (None, signal) => ExitStatus::Signal((signal.unwrap_or(0) & 0x7f) as u8),
-        }))
+        Ok(
+            status.map(|s| match (s.exit_status(), s.terminating_signal()) {
+                (Some(code), _) => ExitStatus::Code((code & 0xff) as u8),
+                (None, signal) => ExitStatus::Signal((signal.unwrap_or(0) & 0x7f) as u8),
+            }),
+        )
     }
 
     pub(crate) fn signal(&self, signal: i32) -> Result<()> {
         // SAFETY: no memory is handed over.
         let sent = unsafe {
-            libc::syscall(libc::SYS_pidfd_send_signal, self.pidfd.as_raw_fd(), signal, 0usize, 0u32)
+            libc::syscall(
+                libc::SYS_pidfd_send_signal,
+                self.pidfd.as_raw_fd(),
+                signal,
+                0usize,
+                0u32,
+            )
         };
         if sent == 0 {
             return Ok(());

@@ -1,8 +1,8 @@
 //! Tables the kernel side needs: which numbers mean what on this architecture.
 
-use agentsec_bpf::wire::{class, SYSCALLS};
+use agentsec_bpf::wire::{SYSCALLS, class};
 
-use crate::event::{syscall, SyscallAbi};
+use crate::event::{SyscallAbi, syscall};
 
 /// The two calling conventions of this machine: its own, and the 32-bit one.
 #[cfg(target_arch = "aarch64")]
