@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod event;
+pub mod files;
 #[cfg(feature = "bpf")]
 pub mod observe;
 pub mod profile;

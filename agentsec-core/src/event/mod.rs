@@ -5,14 +5,17 @@
 //! is small, and everything downstream is a deterministic function of it.
 
 mod actor;
+pub(crate) mod codec;
 mod coverage;
 pub mod errno;
 pub mod escape;
 mod fact;
 mod key;
 mod observation;
+mod origin;
 mod outcome;
 pub mod reduce;
+mod resource;
 pub mod syscall;
 mod text;
 pub mod time;
@@ -28,6 +31,8 @@ pub use observation::{
     Argument, Event, ExecDetail, ExitStatus, Flags, ProcessChange, ScopeChange, ScopeId, Sight,
     Source, UnitChange, UnitId, Use, What,
 };
+pub use origin::Origin;
 pub use outcome::Outcome;
+pub use resource::Resource;
 pub use text::Text;
 pub use time::{BootTime, Clock};

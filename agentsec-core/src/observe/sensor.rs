@@ -26,8 +26,8 @@ use super::roots::boot_nanos;
 use super::scope::UnitPolicy;
 use crate::error::{IoContext, Result};
 use crate::event::{
-    BootTime, Clock, Coverage, Event, ExitStatus, Fact, Flags, KeyId, ProcessChange, ProcessId,
-    ScopeChange, ScopeId, Sight, Source, Text, UnitChange, Use, What,
+    BootTime, Clock, Coverage, Event, ExitStatus, Fact, Flags, KeyId, Origin, ProcessChange,
+    ProcessId, ScopeChange, ScopeId, Sight, Source, Text, UnitChange, Use, What,
 };
 
 /// A record may be stamped this long before it is in its ring.
@@ -120,6 +120,14 @@ impl Sensor {
     /// The id of the key under which arguments are hashed.
     pub fn key_id(&self) -> KeyId {
         self.privacy.key.id()
+    }
+
+    /// What the numbers in its events mean.
+    pub fn origin(&self) -> Origin {
+        Origin {
+            clock: self.clock(),
+            key: self.key_id(),
+        }
     }
 
     /// What is attached and what could not be: the coverage of a scope before anything happened.

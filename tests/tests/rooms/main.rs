@@ -17,6 +17,7 @@ use paths::Found;
 /// Every room, and the other rooms it may name.
 const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("files", &[]),
     ("event", &[]),
     ("formats", &["event"]),
     ("workload", &["event"]),
@@ -42,8 +43,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The one error is for all, under its own name and as the crate's root shows it.
-const FOR_ALL: &[&str] = &["error", "Error", "ErrorKind", "Result"];
+/// For all: the one error, under its own name and as the crate's root shows it, and the one way to
+/// read and write files.
+const FOR_ALL: &[&str] = &["error", "Error", "ErrorKind", "Result", "files"];
 
 /// The only room that talks to the kernel.
 const ABOVE_THE_KERNEL: &str = "observe";
