@@ -17,8 +17,6 @@
 //! So a reader can say what is wrong before it decodes anything, and another encoding can follow.
 //! The digest finds damage. It does not say who wrote the file.
 
-use std::borrow::Cow;
-
 use sha2::{Digest, Sha256};
 
 pub(crate) use bincode::{Decode, Encode};
@@ -93,34 +91,52 @@ impl<const MEMORY: usize> Format<MEMORY> {
     pub(crate) fn decode<T: Decode<()>>(&self, file: &[u8]) -> Result<T> {
         // A file that is too large is refused as such, whatever it says of itself.
         if file.len().saturating_sub(ENVELOPE) > self.max_payload {
-            return Err(self.too_large());
+            return Err(self.failed(self.too_large()));
         }
-        let envelope = self.envelope(file)?;
-        self.payload(&envelope, file)
+        let value = self.read_envelope(file).and_then(|envelope| {
+            let payload = check_payload(&envelope, file)?;
+            let value = unpack::<MEMORY, T>(payload);
+            value.map_err(|error| self.undecodable(envelope.version, error))
+        });
+        value.map_err(|error| self.failed(error))
     }
 
     /// Reads the envelope at the beginning of a file, of which there may be no more yet.
     pub(crate) fn envelope(&self, start: &[u8]) -> Result<Envelope> {
+        self.read_envelope(start)
+            .map_err(|error| self.failed(error))
+    }
+
+    /// What it means that content of this version does not decode: that of a newer minor version
+    /// may use numbers appended since.
+    pub(crate) fn undecodable(&self, version: Version, error: Error) -> Error {
+        if error.kind() == ErrorKind::Malformed && version.minor > self.version.minor {
+            return too_new(version);
+        }
+        error
+    }
+
+    fn read_envelope(&self, start: &[u8]) -> Result<Envelope> {
         if !start.iter().zip(&self.magic).all(|(a, b)| a == b) {
             let why = format!("it is no agentsec {}", self.name);
-            return Err(self.failed(ErrorKind::WrongMagic, why));
+            return Err(Error::new(ErrorKind::WrongMagic, why));
         }
         let Some(start) = start.first_chunk::<ENVELOPE>() else {
-            return Err(self.failed(ErrorKind::Length, "it ends within its envelope"));
+            return Err(Error::new(ErrorKind::Length, "it ends within its envelope"));
         };
         let version = Version {
             major: u16::from_le_bytes(field::<8, 2>(start)),
             minor: u16::from_le_bytes(field::<10, 2>(start)),
         };
         if version.major > self.version.major {
-            return Err(self.too_new(version));
+            return Err(too_new(version));
         }
         if version.major != self.version.major {
             let why = format!("there is no version {} of it", version.major);
-            return Err(self.failed(ErrorKind::Malformed, why));
+            return Err(Error::new(ErrorKind::Malformed, why));
         }
         if field::<12, 4>(start) != ENCODING {
-            return Err(self.failed(ErrorKind::Malformed, "its encoding is unknown"));
+            return Err(Error::new(ErrorKind::Malformed, "its encoding is unknown"));
         }
         let length = u64::from_le_bytes(field::<16, 8>(start));
         let length = usize::try_from(length).unwrap_or(usize::MAX);
@@ -134,49 +150,40 @@ impl<const MEMORY: usize> Format<MEMORY> {
         })
     }
 
-    /// Decodes the payload of a whole file whose envelope was read.
-    pub(crate) fn payload<T: Decode<()>>(&self, envelope: &Envelope, file: &[u8]) -> Result<T> {
-        let whole = file
-            .split_at_checked(ENVELOPE)
-            .filter(|(_, payload)| payload.len() == envelope.length);
-        let Some((start, payload)) = whole else {
-            let why = format!(
-                "its content has {} bytes and should have {}",
-                file.len().saturating_sub(ENVELOPE),
-                envelope.length
-            );
-            return Err(self.failed(ErrorKind::Length, why));
-        };
-        let fields = start.get(..FIELDS).unwrap_or_default();
-        if digest(fields, payload) != envelope.digest {
-            return Err(self.failed(ErrorKind::Digest, "its content was changed"));
-        }
-        unpack::<MEMORY, T>(payload).map_err(|error| self.undecodable(envelope.version, error))
-    }
-
-    /// What it means that content of this version does not decode: that of a newer minor version
-    /// may use numbers appended since.
-    pub(crate) fn undecodable(&self, version: Version, error: Error) -> Error {
-        if error.kind() == ErrorKind::Malformed && version.minor > self.version.minor {
-            return self.too_new(version);
-        }
-        error.context(format!("failed to read the {}", self.name))
-    }
-
-    fn too_new(&self, version: Version) -> Error {
-        let Version { major, minor } = version;
-        let why = format!("it has version {major}.{minor}, made by a newer release");
-        self.failed(ErrorKind::TooNew, why)
-    }
-
     fn too_large(&self) -> Error {
         let why = format!("it is larger than {} bytes", self.max_payload);
-        self.failed(ErrorKind::Limit, why)
+        Error::new(ErrorKind::Limit, why)
     }
 
-    fn failed(&self, kind: ErrorKind, why: impl Into<Cow<'static, str>>) -> Error {
-        Error::new(kind, why).context(format!("failed to read the {}", self.name))
+    fn failed(&self, error: Error) -> Error {
+        error.context(format!("failed to read the {}", self.name))
     }
+}
+
+/// The payload, if it is what the envelope says.
+fn check_payload<'a>(envelope: &Envelope, file: &'a [u8]) -> Result<&'a [u8]> {
+    let whole = file
+        .split_at_checked(ENVELOPE)
+        .filter(|(_, payload)| payload.len() == envelope.length);
+    let Some((start, payload)) = whole else {
+        let why = format!(
+            "its content has {} bytes and should have {}",
+            file.len().saturating_sub(ENVELOPE),
+            envelope.length
+        );
+        return Err(Error::new(ErrorKind::Length, why));
+    };
+    let fields = start.get(..FIELDS).unwrap_or_default();
+    if digest(fields, payload) != envelope.digest {
+        return Err(Error::new(ErrorKind::Digest, "its content was changed"));
+    }
+    Ok(payload)
+}
+
+fn too_new(version: Version) -> Error {
+    let Version { major, minor } = version;
+    let why = format!("it has version {major}.{minor}, made by a newer release");
+    Error::new(ErrorKind::TooNew, why)
 }
 
 /// The bytes of a structure, without an envelope.

@@ -14,6 +14,7 @@ mod key;
 mod observation;
 mod origin;
 mod outcome;
+mod recording;
 pub mod reduce;
 mod resource;
 pub mod syscall;
@@ -33,6 +34,7 @@ pub use observation::{
 };
 pub use origin::Origin;
 pub use outcome::Outcome;
+pub use recording::{Recording, RecordingHeader, Replay};
 pub use resource::Resource;
 pub use text::Text;
 pub use time::{BootTime, Clock};

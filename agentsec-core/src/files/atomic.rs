@@ -56,7 +56,7 @@ impl AtomicFile {
             .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "the path has no file name"))
             .map_err(|error| error.context(failed()))?;
         let parent = path.parent().filter(|parent| *parent != Path::new(""));
-        let folder = Folder::open(parent.unwrap_or(Path::new("."))).io_context(failed)?;
+        let folder = Folder::open(parent.unwrap_or_else(|| Path::new("."))).io_context(failed)?;
         if folder.entry(name).io_context(failed)? == Entry::Special {
             let error = Error::new(ErrorKind::InvalidInput, "what is there is not a file");
             return Err(error.context(failed()));
@@ -135,6 +135,7 @@ fn random_names() -> impl Iterator<Item = OsString> {
 }
 
 #[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};

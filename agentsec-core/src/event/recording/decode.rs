@@ -1,0 +1,218 @@
+//! From what was written to the vocabulary.
+
+use super::tables::Things;
+use super::wire;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{
+    Actor, Argument, Arguments, BootTime, Coverage, DimensionCoverage, Event, ExecDetail, ExecFact,
+    ExecOrigin, ExitStatus, Fact, FileFact, Flags, Lineage, Outcome, PeerFact, ProcessChange,
+    ScopeChange, SyscallFact, Text, UnitChange, Use, What,
+};
+
+/// `before` is the time of the event before, or 0.
+pub(super) fn event(event: wire::Event, before: u64, things: &Things) -> Result<Event> {
+    let time = after(before, event.elapsed);
+    Ok(Event {
+        time,
+        cpu: event.cpu,
+        sequence: event.sequence,
+        scopes: things.scopes(event.scopes)?,
+        source: event.source.into(),
+        actor: event.actor.map(|actor| things.actor(actor)).transpose()?,
+        flags: Flags(event.flags),
+        what: what(event.what, time, things)?,
+    })
+}
+
+pub(super) fn actor(actor: wire::Actor, things: &Things) -> Result<Actor> {
+    Ok(Actor {
+        process: actor.process.into(),
+        thread: actor.thread,
+        container_pid: actor.container_pid,
+        exe: text(actor.exe, things)?,
+        uid: actor.uid,
+    })
+}
+
+pub(super) fn fact(fact: wire::Fact, things: &Things) -> Result<Fact> {
+    Ok(match fact {
+        wire::Fact::Exec {
+            path,
+            script,
+            memfd,
+            deleted,
+            upper_layer,
+            error,
+            phase,
+        } => Fact::Exec(ExecFact {
+            path: things.text(path)?,
+            script: text(script, things)?,
+            origin: ExecOrigin {
+                memfd,
+                deleted,
+                upper_layer,
+            },
+            outcome: outcome(error),
+            phase: phase.into(),
+        }),
+        wire::Fact::Arguments { path, shape, phase } => Fact::Arguments(Arguments {
+            path: things.text(path)?,
+            shape: shape
+                .into_iter()
+                .map(|one| things.text(one))
+                .collect::<Result<_>>()?,
+            phase: phase.into(),
+        }),
+        wire::Fact::Lineage {
+            parent,
+            path,
+            phase,
+        } => Fact::Lineage(Lineage {
+            parent: things.text(parent)?,
+            path: things.text(path)?,
+            phase: phase.into(),
+        }),
+        wire::Fact::File {
+            path,
+            target,
+            action,
+            error,
+            unresolved,
+            phase,
+        } => Fact::File(FileFact {
+            path: things.text(path)?,
+            target: text(target, things)?,
+            action: action.into(),
+            outcome: outcome(error),
+            unresolved,
+            phase: phase.into(),
+        }),
+        wire::Fact::Peer {
+            address,
+            port,
+            protocol,
+            direction,
+            error,
+            phase,
+        } => Fact::Peer(PeerFact {
+            address: address.into(),
+            port,
+            protocol: protocol.into(),
+            direction: direction.into(),
+            outcome: outcome(error),
+            phase: phase.into(),
+        }),
+        wire::Fact::Syscall {
+            abi,
+            number,
+            error,
+            phase,
+        } => Fact::Syscall(SyscallFact {
+            abi: abi.into(),
+            number,
+            outcome: outcome(error),
+            phase: phase.into(),
+        }),
+    })
+}
+
+fn what(what: wire::What, time: BootTime, things: &Things) -> Result<What> {
+    Ok(match what {
+        wire::What::ScopeOpened { cgroup } => What::Scope(ScopeChange::Opened {
+            cgroup: text(cgroup, things)?,
+        }),
+        wire::What::ScopeClosed => What::Scope(ScopeChange::Closed),
+        wire::What::UnitBegan(unit) => What::Unit(UnitChange::Began(unit.into())),
+        wire::What::UnitEnded(unit) => What::Unit(UnitChange::Ended(unit.into())),
+        wire::What::Forked { child } => What::Process(ProcessChange::Forked {
+            child: child.into(),
+        }),
+        wire::What::Returned { code } => {
+            What::Process(ProcessChange::Exited(ExitStatus::Code(code)))
+        }
+        wire::What::Killed { signal } => {
+            What::Process(ProcessChange::Exited(ExitStatus::Signal(signal)))
+        }
+        wire::What::Use(seen) => What::Use(seen_fact(seen, time, things)?),
+        wire::What::Coverage(dimensions) => What::Coverage(coverage(dimensions, things)?),
+    })
+}
+
+fn seen_fact(seen: wire::Use, time: BootTime, things: &Things) -> Result<Use> {
+    Ok(Use {
+        fact: things.fact(seen.fact)?,
+        sight: seen.sight.into(),
+        count: seen.count,
+        bytes_in: seen.bytes_in,
+        bytes_out: seen.bytes_out,
+        first: after(time.0, seen.first),
+        last: after(time.0, seen.last),
+        exec: seen
+            .exec
+            .map(|exec| detail(*exec, things).map(Box::new))
+            .transpose()?,
+        inode: seen.inode,
+    })
+}
+
+fn detail(exec: wire::ExecDetail, things: &Things) -> Result<ExecDetail> {
+    let arguments = exec.arguments.into_iter().map(|argument| {
+        Ok(Argument {
+            shape: things.text(argument.shape)?,
+            hash: argument.hash,
+            length: argument.length,
+            raw: text(argument.raw, things)?,
+        })
+    });
+    Ok(ExecDetail {
+        arguments: arguments.collect::<Result<_>>()?,
+        parent: exec.parent.into(),
+        parent_exe: text(exec.parent_exe, things)?,
+        uid: exec.uid,
+        euid: exec.euid,
+        gid: exec.gid,
+        egid: exec.egid,
+        capabilities: exec.capabilities,
+        cgroup: exec.cgroup,
+    })
+}
+
+fn coverage(dimensions: Vec<wire::DimensionCoverage>, things: &Things) -> Result<Coverage> {
+    let dimensions = dimensions.into_iter().map(|seen| {
+        Ok(DimensionCoverage {
+            dimension: seen.dimension.into(),
+            state: seen.state.into(),
+            since: BootTime(seen.since),
+            lost: seen.lost,
+            truncated: seen.truncated,
+            faults: seen.faults,
+            hook: string(seen.hook, things)?,
+            gaps: seen
+                .gaps
+                .into_iter()
+                .map(|gap| string(gap, things))
+                .collect::<Result<_>>()?,
+        })
+    });
+    Ok(Coverage {
+        dimensions: dimensions.collect::<Result<_>>()?,
+    })
+}
+
+fn text(number: Option<u32>, things: &Things) -> Result<Option<Text>> {
+    number.map(|number| things.text(number)).transpose()
+}
+
+fn string(number: u32, things: &Things) -> Result<String> {
+    let text = things.text(number)?;
+    let string = text.to_str().map(str::to_owned);
+    string.ok_or_else(|| Error::new(ErrorKind::Invalid, "a sentence in it is not UTF-8"))
+}
+
+fn outcome(error: Option<u16>) -> Outcome {
+    error.map_or(Outcome::Ok, Outcome::Errno)
+}
+
+fn after(from: u64, elapsed: i64) -> BootTime {
+    BootTime(from.wrapping_add(elapsed as u64))
+}

@@ -1,0 +1,341 @@
+//! The structures of version 1 as they are written.
+//!
+//! They are frozen: another structure is another major version. Members may be appended to enums,
+//! which raises the minor version. Numbers of type `u32` that stand for something in the tables
+//! are called by its name.
+
+use crate::event;
+use crate::event::codec::{Decode, Encode};
+
+#[derive(Debug, Encode, Decode)]
+pub(super) struct Header {
+    /// Version of the crate that wrote it.
+    pub(super) writer: String,
+    pub(super) boot_id: [u8; 16],
+    pub(super) realtime_at_boot: i64,
+    pub(super) key: [u8; 8],
+    pub(super) resource: Vec<(String, String)>,
+}
+
+/// The payload of a frame.
+#[derive(Debug, Encode, Decode)]
+pub(super) enum Frame {
+    Batch(Batch),
+    End { events: u64 },
+}
+
+#[derive(Debug, Default, Encode, Decode)]
+pub(super) struct Batch {
+    /// The tables begin anew.
+    pub(super) reset: bool,
+    /// What is appended to the tables.
+    pub(super) entries: Entries,
+    /// At least one.
+    pub(super) events: Vec<Event>,
+}
+
+#[derive(Debug, Default, Encode, Decode)]
+pub(super) struct Entries {
+    pub(super) texts: Vec<Vec<u8>>,
+    pub(super) scopes: Vec<Vec<u64>>,
+    pub(super) actors: Vec<Actor>,
+    pub(super) facts: Vec<Fact>,
+}
+
+#[derive(Debug, Encode, Decode)]
+pub(super) struct Process {
+    pub(super) pid: u32,
+    pub(super) start: u64,
+}
+
+#[derive(Debug, Encode, Decode)]
+pub(super) struct Actor {
+    pub(super) process: Process,
+    pub(super) thread: u32,
+    pub(super) container_pid: u32,
+    pub(super) exe: Option<u32>,
+    pub(super) uid: u32,
+}
+
+/// `error` is the error number of what failed.
+#[derive(Debug, Encode, Decode)]
+pub(super) enum Fact {
+    Exec {
+        path: u32,
+        script: Option<u32>,
+        memfd: bool,
+        deleted: bool,
+        upper_layer: bool,
+        error: Option<u16>,
+        phase: Phase,
+    },
+    Arguments {
+        path: u32,
+        shape: Vec<u32>,
+        phase: Phase,
+    },
+    Lineage {
+        parent: u32,
+        path: u32,
+        phase: Phase,
+    },
+    File {
+        path: u32,
+        target: Option<u32>,
+        action: FileAction,
+        error: Option<u16>,
+        unresolved: bool,
+        phase: Phase,
+    },
+    Peer {
+        address: Address,
+        port: u16,
+        protocol: Transport,
+        direction: Direction,
+        error: Option<u16>,
+        phase: Phase,
+    },
+    Syscall {
+        abi: SyscallAbi,
+        number: u32,
+        error: Option<u16>,
+        phase: Phase,
+    },
+}
+
+#[derive(Debug, Encode, Decode)]
+pub(super) enum FileAction {
+    Open {
+        read: bool,
+        write: bool,
+        create: bool,
+        truncate: bool,
+        path_only: bool,
+    },
+    Unlink,
+    Rename,
+}
+
+#[derive(Debug, Encode, Decode)]
+pub(super) enum Address {
+    V4([u8; 4]),
+    V6([u8; 16]),
+}
+
+#[derive(Debug, Encode, Decode)]
+pub(super) struct Event {
+    /// Since the event before in this batch, or since boot; may be negative.
+    pub(super) elapsed: i64,
+    pub(super) cpu: u16,
+    pub(super) sequence: u64,
+    pub(super) scopes: u32,
+    pub(super) source: Source,
+    pub(super) actor: Option<u32>,
+    pub(super) flags: u32,
+    pub(super) what: What,
+}
+
+#[derive(Debug, Encode, Decode)]
+pub(super) enum What {
+    ScopeOpened { cgroup: Option<u32> },
+    ScopeClosed,
+    UnitBegan(Unit),
+    UnitEnded(Unit),
+    Forked { child: Process },
+    Returned { code: u8 },
+    Killed { signal: u8 },
+    Use(Use),
+    Coverage(Vec<DimensionCoverage>),
+}
+
+#[derive(Debug, Encode, Decode)]
+pub(super) struct Unit {
+    pub(super) source: [u8; 16],
+    pub(super) number: u64,
+}
+
+#[derive(Debug, Encode, Decode)]
+pub(super) struct Use {
+    pub(super) fact: u32,
+    pub(super) sight: Sight,
+    pub(super) count: u64,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    /// Since the time of the event.
+    pub(super) first: i64,
+    /// Since the time of the event.
+    pub(super) last: i64,
+    pub(super) exec: Option<Box<ExecDetail>>,
+    pub(super) inode: Option<(u64, u64)>,
+}
+
+#[derive(Debug, Encode, Decode)]
+pub(super) struct ExecDetail {
+    pub(super) parent: Process,
+    pub(super) parent_exe: Option<u32>,
+    pub(super) arguments: Vec<Argument>,
+    pub(super) uid: u32,
+    pub(super) euid: u32,
+    pub(super) gid: u32,
+    pub(super) egid: u32,
+    pub(super) capabilities: u64,
+    pub(super) cgroup: u64,
+}
+
+#[derive(Debug, Encode, Decode)]
+pub(super) struct Argument {
+    pub(super) shape: u32,
+    pub(super) hash: [u8; 16],
+    pub(super) length: u32,
+    pub(super) raw: Option<u32>,
+}
+
+#[derive(Debug, Encode, Decode)]
+pub(super) struct DimensionCoverage {
+    pub(super) dimension: Dimension,
+    pub(super) state: CoverageState,
+    pub(super) since: u64,
+    pub(super) lost: u64,
+    pub(super) truncated: u64,
+    pub(super) faults: u64,
+    pub(super) hook: u32,
+    pub(super) gaps: Vec<u32>,
+}
+
+/// Enums without fields whose members are those of the vocabulary, in an order that is frozen.
+macro_rules! same_members {
+    ($($name:ident { $($member:ident),+ })+) => {$(
+        #[derive(Debug, Encode, Decode)]
+        pub(super) enum $name {
+            $($member),+
+        }
+
+        impl From<event::$name> for $name {
+            fn from(value: event::$name) -> Self {
+                match value {
+                    $(event::$name::$member => Self::$member),+
+                }
+            }
+        }
+
+        impl From<$name> for event::$name {
+            fn from(value: $name) -> Self {
+                match value {
+                    $($name::$member => Self::$member),+
+                }
+            }
+        }
+    )+};
+}
+
+same_members! {
+    Phase { Runtime, Workload }
+    Transport { Tcp }
+    Direction { Outbound, Inbound, Listen }
+    SyscallAbi { X86_64, Ia32, Aarch64, Arm }
+    Source { Kernel }
+    Sight { First, FirstInUnit, Repeat }
+    Dimension { Exec, Argument, Lineage, File, Peer, Syscall }
+    CoverageState { Observed, Partial, Absent, Off }
+}
+
+impl From<event::ProcessId> for Process {
+    fn from(process: event::ProcessId) -> Self {
+        Self {
+            pid: process.pid,
+            start: process.start.0,
+        }
+    }
+}
+
+impl From<Process> for event::ProcessId {
+    fn from(process: Process) -> Self {
+        Self {
+            pid: process.pid,
+            start: event::BootTime(process.start),
+        }
+    }
+}
+
+impl From<event::UnitId> for Unit {
+    fn from(unit: event::UnitId) -> Self {
+        Self {
+            source: unit.source,
+            number: unit.number,
+        }
+    }
+}
+
+impl From<Unit> for event::UnitId {
+    fn from(unit: Unit) -> Self {
+        Self {
+            source: unit.source,
+            number: unit.number,
+        }
+    }
+}
+
+impl From<event::FileAction> for FileAction {
+    fn from(action: event::FileAction) -> Self {
+        match action {
+            event::FileAction::Open(access) => {
+                let event::Access {
+                    read,
+                    write,
+                    create,
+                    truncate,
+                    path_only,
+                } = access;
+                Self::Open {
+                    read,
+                    write,
+                    create,
+                    truncate,
+                    path_only,
+                }
+            }
+            event::FileAction::Unlink => Self::Unlink,
+            event::FileAction::Rename => Self::Rename,
+        }
+    }
+}
+
+impl From<FileAction> for event::FileAction {
+    fn from(action: FileAction) -> Self {
+        match action {
+            FileAction::Open {
+                read,
+                write,
+                create,
+                truncate,
+                path_only,
+            } => Self::Open(event::Access {
+                read,
+                write,
+                create,
+                truncate,
+                path_only,
+            }),
+            FileAction::Unlink => Self::Unlink,
+            FileAction::Rename => Self::Rename,
+        }
+    }
+}
+
+impl From<std::net::IpAddr> for Address {
+    fn from(address: std::net::IpAddr) -> Self {
+        match address {
+            std::net::IpAddr::V4(v4) => Self::V4(v4.octets()),
+            std::net::IpAddr::V6(v6) => Self::V6(v6.octets()),
+        }
+    }
+}
+
+impl From<Address> for std::net::IpAddr {
+    fn from(address: Address) -> Self {
+        match address {
+            Address::V4(octets) => octets.into(),
+            Address::V6(octets) => octets.into(),
+        }
+    }
+}
