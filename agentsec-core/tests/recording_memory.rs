@@ -163,6 +163,18 @@ fn bombs_take_no_more_than_is_declared() {
     let facts = [vec![1, 0, 1, 1, 1, 0, 1], shape].concat();
     check("facts", &forge(vec![closing(&facts); 40]), ErrorKind::Limit);
 
+    // One event that says much in few bytes.
+    let text = [number(1 << 20), vec![b's'; 1 << 20]].concat();
+    let gaps = [number(1 << 20), vec![0; 1 << 20]].concat();
+    let event = [
+        vec![1, 0, 0, 0, 0, 0, 0, 0, 8, 1],
+        vec![3, 0, 0, 0, 0, 0, 0],
+        gaps,
+    ]
+    .concat();
+    let coverage = [vec![1], text, vec![1, 1, 1, 0, 0], event].concat();
+    check("coverage", &forge([batch(&coverage)]), ErrorKind::Limit);
+
     // Empty frames without end.
     let empty = forge(vec![batch(&[0; 5]); 100_000]);
     assert!(check("empty", &empty, ErrorKind::Invalid) < 1 << 20);

@@ -1,7 +1,7 @@
 //! From what was written to the vocabulary.
 
 use super::tables::Things;
-use super::wire;
+use super::{weight, wire};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{
     Actor, Argument, Arguments, BootTime, Coverage, DimensionCoverage, Event, ExecDetail, ExecFact,
@@ -12,6 +12,8 @@ use crate::event::{
 /// `before` is the time of the event before, or 0.
 pub(super) fn event(event: wire::Event, before: u64, things: &Things) -> Result<Event> {
     let time = after(before, event.elapsed);
+    let left = weight::EVENT.checked_sub(weight::event(&event));
+    let left = left.ok_or_else(too_large)?;
     Ok(Event {
         time,
         cpu: event.cpu,
@@ -20,7 +22,7 @@ pub(super) fn event(event: wire::Event, before: u64, things: &Things) -> Result<
         source: event.source.into(),
         actor: event.actor.map(|actor| things.actor(actor)).transpose()?,
         flags: Flags(event.flags),
-        what: what(event.what, time, things)?,
+        what: what(event.what, time, left, things)?,
     })
 }
 
@@ -116,7 +118,8 @@ pub(super) fn fact(fact: wire::Fact, things: &Things) -> Result<Fact> {
     })
 }
 
-fn what(what: wire::What, time: BootTime, things: &Things) -> Result<What> {
+/// `left` is how much heavier the event may become.
+fn what(what: wire::What, time: BootTime, left: usize, things: &Things) -> Result<What> {
     Ok(match what {
         wire::What::ScopeOpened { cgroup } => What::Scope(ScopeChange::Opened {
             cgroup: text(cgroup, things)?,
@@ -134,7 +137,7 @@ fn what(what: wire::What, time: BootTime, things: &Things) -> Result<What> {
             What::Process(ProcessChange::Exited(ExitStatus::Signal(signal)))
         }
         wire::What::Use(seen) => What::Use(seen_fact(seen, time, things)?),
-        wire::What::Coverage(dimensions) => What::Coverage(coverage(dimensions, things)?),
+        wire::What::Coverage(dimensions) => What::Coverage(coverage(dimensions, left, things)?),
     })
 }
 
@@ -177,7 +180,20 @@ fn detail(exec: wire::ExecDetail, things: &Things) -> Result<ExecDetail> {
     })
 }
 
-fn coverage(dimensions: Vec<wire::DimensionCoverage>, things: &Things) -> Result<Coverage> {
+fn coverage(
+    dimensions: Vec<wire::DimensionCoverage>,
+    mut left: usize,
+    things: &Things,
+) -> Result<Coverage> {
+    // Sentences are copied: one long text that is named often must not fill the memory.
+    let mut string = |number| {
+        let text = things.text(number)?;
+        left = left
+            .checked_sub(text.as_bytes().len())
+            .ok_or_else(too_large)?;
+        let string = text.to_str().map(str::to_owned);
+        string.ok_or_else(|| Error::new(ErrorKind::Invalid, "a sentence in it is not UTF-8"))
+    };
     let dimensions = dimensions.into_iter().map(|seen| {
         Ok(DimensionCoverage {
             dimension: seen.dimension.into(),
@@ -186,11 +202,11 @@ fn coverage(dimensions: Vec<wire::DimensionCoverage>, things: &Things) -> Result
             lost: seen.lost,
             truncated: seen.truncated,
             faults: seen.faults,
-            hook: string(seen.hook, things)?,
+            hook: string(seen.hook)?,
             gaps: seen
                 .gaps
                 .into_iter()
-                .map(|gap| string(gap, things))
+                .map(&mut string)
                 .collect::<Result<_>>()?,
         })
     });
@@ -203,16 +219,14 @@ fn text(number: Option<u32>, things: &Things) -> Result<Option<Text>> {
     number.map(|number| things.text(number)).transpose()
 }
 
-fn string(number: u32, things: &Things) -> Result<String> {
-    let text = things.text(number)?;
-    let string = text.to_str().map(str::to_owned);
-    string.ok_or_else(|| Error::new(ErrorKind::Invalid, "a sentence in it is not UTF-8"))
-}
-
 fn outcome(error: Option<u16>) -> Outcome {
     error.map_or(Outcome::Ok, Outcome::Errno)
 }
 
 fn after(from: u64, elapsed: i64) -> BootTime {
     BootTime(from.wrapping_add(elapsed as u64))
+}
+
+fn too_large() -> Error {
+    Error::new(ErrorKind::Limit, "an event of it is too large")
 }

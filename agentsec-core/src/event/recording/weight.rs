@@ -11,7 +11,8 @@ pub(super) const TABLES: usize = 32 << 20;
 /// A batch is written when it would become heavier.
 pub(super) const BATCH: usize = 256 << 10;
 
-/// Most weight of one event with everything it names.
+/// Most weight of one event with everything it names. A reader cannot count what is shared, and
+/// refuses an event that is heavier without it.
 pub(super) const EVENT: usize = super::MAX_PAYLOAD;
 
 const NUMBER: usize = 16;
@@ -36,7 +37,7 @@ pub(super) fn fact(fact: &wire::Fact) -> usize {
     384 + numbers * NUMBER
 }
 
-/// Without what it names.
+/// Without what it names; the bytes of sentences are to be added, for they are not shared.
 pub(super) fn event(event: &wire::Event) -> usize {
     let more = match &event.what {
         wire::What::Use(seen) => match &seen.exec {
@@ -45,7 +46,7 @@ pub(super) fn event(event: &wire::Event) -> usize {
         },
         wire::What::Coverage(dimensions) => dimensions
             .iter()
-            .map(|dimension| 192 + dimension.gaps.len() * NUMBER)
+            .map(|dimension| 192 + dimension.gaps.len() * 48)
             .sum(),
         _ => 0,
     };

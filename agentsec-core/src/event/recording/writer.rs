@@ -8,7 +8,7 @@ use super::frame::Chain;
 use super::tables::{Numbers, Scales};
 use super::{FORMAT, RecordingHeader, weight, wire};
 use crate::error::{Error, ErrorKind, IoContext, Result};
-use crate::event::{Event, codec};
+use crate::event::{Event, What, codec};
 
 /// Writes events so that [`Replay`](super::Replay) gives them back as they are.
 ///
@@ -171,7 +171,17 @@ fn most_weight(event: &Event) -> usize {
     // That counts a text as often as it comes, and a workload may repeat an argument very often.
     let mut numbers = Numbers::default();
     encode::event(event, 0, &mut numbers);
-    weight + numbers.weight()
+    weight + numbers.weight() + sentences(event)
+}
+
+/// Bytes of the sentences in it, which a reader copies each time.
+fn sentences(event: &Event) -> usize {
+    let What::Coverage(coverage) = &event.what else {
+        return 0;
+    };
+    let dimensions = coverage.dimensions.iter();
+    let all = dimensions.flat_map(|seen| seen.gaps.iter().chain([&seen.hook]));
+    all.map(String::len).sum()
 }
 
 impl<W> fmt::Debug for Recording<W> {

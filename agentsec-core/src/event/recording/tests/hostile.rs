@@ -282,6 +282,30 @@ fn sentences_must_be_utf8() {
     );
 }
 
+/// Each sentence is copied, so a few bytes could stand for very many.
+#[test]
+fn coverage_that_repeats_a_long_sentence_is_too_large() {
+    let coverage = |gaps| wire::DimensionCoverage {
+        dimension: wire::Dimension::File,
+        state: wire::CoverageState::Off,
+        since: 0,
+        lost: 0,
+        truncated: 0,
+        faults: 0,
+        hook: 0,
+        gaps,
+    };
+    for (length, times) in [(1 << 20, 5), (0, 100_000)] {
+        let entries = Entries {
+            texts: vec![vec![b's'; length]],
+            ..one_scope()
+        };
+        let event = plain(wire::What::Coverage(vec![coverage(vec![0; times])]));
+        let kind = kind(&forge(0, &[batch(entries, vec![event])]));
+        assert_eq!(kind, ErrorKind::Limit, "{length} bytes {times} times");
+    }
+}
+
 #[test]
 fn reading_may_fail() {
     struct Failing;

@@ -214,6 +214,34 @@ fn event_that_is_too_large_is_refused_and_the_rest_is_kept() {
     assert!(complete && events == [small.clone(), most, small]);
 }
 
+#[test]
+fn coverage_that_could_not_be_read_is_not_written() {
+    let mut event = seen(lineage(""));
+    event.what = What::Coverage(Coverage {
+        dimensions: vec![DimensionCoverage {
+            dimension: Dimension::File,
+            state: CoverageState::Partial,
+            since: BootTime(0),
+            lost: 0,
+            truncated: 0,
+            faults: 0,
+            hook: String::new(),
+            gaps: vec!["s".repeat(1 << 20); 5],
+        }],
+    });
+    let mut recording = Recording::new(Vec::new(), &header()).unwrap();
+    let error = recording.write(&event).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    let What::Coverage(coverage) = &mut event.what else {
+        panic!("{event:?}");
+    };
+    coverage.dimensions[0].gaps.truncate(3);
+    recording.write(&event).unwrap();
+    let (events, result, _) = replay(&recording.finish().unwrap());
+    result.unwrap();
+    assert_eq!(events, [event]);
+}
+
 /// The widest events that are accepted can be read: what a reader's limit counts is in them.
 #[test]
 fn widest_events_come_back() {
@@ -257,9 +285,9 @@ fn widest_events_come_back() {
                 truncated: u64::MAX,
                 faults: u64::MAX,
                 hook: String::new(),
-                gaps: vec![String::new(); 10],
+                gaps: vec!["sentence".to_owned(); 10],
             };
-            10_000
+            5_000
         ],
     });
     let mut events = vec![arguments, exec, coverage];
