@@ -13,6 +13,7 @@ mod key;
 mod observation;
 mod outcome;
 pub mod reduce;
+pub mod resource;
 pub mod syscall;
 mod text;
 pub mod time;
@@ -29,5 +30,6 @@ pub use observation::{
     Source, UnitChange, UnitId, Use, What,
 };
 pub use outcome::Outcome;
+pub use resource::Resource;
 pub use text::Text;
 pub use time::{BootTime, Clock};
