@@ -8,8 +8,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// Attributes by name, in the sense and with the names of OpenTelemetry's resources
 /// (`k8s.namespace.name`, `container.id`, …).
 ///
-/// Sizes are limited where attributes come in, so a resource is never larger than a megabyte and a
-/// half, whoever wrote it.
+/// Sizes are limited where attributes come in, so a resource never takes much more than two
+/// megabytes, whoever wrote it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Resource(BTreeMap<String, String>);
 
@@ -18,8 +18,8 @@ impl Resource {
     pub const MAX_ATTRIBUTES: usize = 128;
     /// The longest name, in bytes.
     pub const MAX_NAME: usize = 256;
-    /// The longest value, in bytes: the longest path in base64 fits.
-    pub const MAX_VALUE: usize = 8192;
+    /// The longest value, in bytes: the longest path fits with U+FFFD for each of its bytes.
+    pub const MAX_VALUE: usize = 16 * 1024;
 
     /// A resource without attributes.
     pub fn new() -> Self {

@@ -31,6 +31,7 @@ pub use builder::SensorBuilder;
 pub use command::{Child, Command, ExitReport};
 pub use control::{Control, Statistics};
 pub use pump::Pump;
-pub use roots::Roots;
 pub use scope::{Scope, UnitPolicy};
 pub use sensor::Sensor;
+
+pub use crate::workload::Roots;

@@ -200,6 +200,17 @@ impl CgroupIdentity {
     }
 }
 
+/// The canonical form of a Kubernetes pod's UID, however a person or a runtime writes it.
+pub(super) fn pod_uid(text: &str) -> Option<String> {
+    let dashed = text.replace('_', "-");
+    names::pod_uid(dashed.as_bytes(), b'-')
+}
+
+/// The path in the version 2 hierarchy, from the content of `/proc/PID/cgroup`.
+pub(super) fn unified_path(text: &[u8]) -> Option<&[u8]> {
+    proc::unified_path(text)
+}
+
 /// What makes cgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

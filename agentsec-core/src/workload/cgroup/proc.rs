@@ -21,6 +21,14 @@ pub(super) fn identify(text: &[u8]) -> CgroupIdentity {
         .unwrap_or_else(|| CgroupIdentity::parse(b"/"))
 }
 
+/// The path in the version 2 hierarchy.
+pub(super) fn unified_path(text: &[u8]) -> Option<&[u8]> {
+    let mut lines = text.split(|&b| b == b'\n').take(MAX_LINES);
+    lines
+        .find_map(|line| parse_line(line).filter(|(rank, _)| *rank == UNIFIED))
+        .map(|(_, path)| path)
+}
+
 /// How little an identity says.
 fn silence(identity: &CgroupIdentity) -> u8 {
     match identity.runtime() {
@@ -30,6 +38,9 @@ fn silence(identity: &CgroupIdentity) -> u8 {
         _ => 3,
     }
 }
+
+/// The rank of the version 2 hierarchy.
+const UNIFIED: u8 = 0;
 
 /// `NUMBER:CONTROLLERS:PATH`, as the rank of the hierarchy and the path.
 fn parse_line(line: &[u8]) -> Option<(u8, &[u8])> {
@@ -41,7 +52,7 @@ fn parse_line(line: &[u8]) -> Option<(u8, &[u8])> {
     }
     if number == b"0" && controllers.is_empty() {
         // The kernel's mark for a cgroup that was removed with the process still in it.
-        return Some((0, path.strip_suffix(b" (deleted)").unwrap_or(path)));
+        return Some((UNIFIED, path.strip_suffix(b" (deleted)").unwrap_or(path)));
     }
     let rank = controllers.split(|&b| b == b',').map(rank).min()?;
     Some((rank, path))
