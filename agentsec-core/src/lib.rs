@@ -10,3 +10,6 @@ pub mod profile;
 pub mod workload;
 
 pub use error::{Error, ErrorKind, Result};
+#[cfg(unix)]
+pub use workload::{Host, Roots};
+pub use workload::{Instance, Workload, WorkloadName};

@@ -14,8 +14,8 @@ const ENVELOPE: usize = 56;
 
 fn header() -> RecordingHeader {
     let mut resource = Resource::default();
-    resource.insert("container.id", "c0ffee");
-    resource.insert("k8s.namespace.name", "agents");
+    resource.insert("container.id", "c0ffee").unwrap();
+    resource.insert("k8s.namespace.name", "agents").unwrap();
     RecordingHeader {
         origin: Origin {
             clock: Clock {

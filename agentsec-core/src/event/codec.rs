@@ -75,16 +75,21 @@ impl<const MEMORY: usize> Format<MEMORY> {
             let limit = format!("it is larger than {} bytes", self.max_payload);
             return Err(Error::new(ErrorKind::Limit, limit).context(failed()));
         }
+        Ok(self.seal(&payload))
+    }
+
+    /// A file around a payload.
+    pub(crate) fn seal(&self, payload: &[u8]) -> Vec<u8> {
         let mut file = Vec::with_capacity(ENVELOPE + payload.len());
         file.extend_from_slice(&self.magic);
         file.extend_from_slice(&self.version.major.to_le_bytes());
         file.extend_from_slice(&self.version.minor.to_le_bytes());
         file.extend_from_slice(&ENCODING);
         file.extend_from_slice(&(payload.len() as u64).to_le_bytes());
-        let digest = digest(&file, &payload);
+        let digest = digest(&file, payload);
         file.extend_from_slice(&digest);
-        file.extend_from_slice(&payload);
-        Ok(file)
+        file.extend_from_slice(payload);
+        file
     }
 
     /// The content of a whole file.
@@ -95,7 +100,14 @@ impl<const MEMORY: usize> Format<MEMORY> {
         }
         let value = self.read_envelope(file).and_then(|envelope| {
             let payload = check_payload(&envelope, file)?;
-            let value = unpack::<MEMORY, T>(payload);
+            // A small file must not make its reader take what only a large one may. Nothing of
+            // what is written grows by more than 32 when it is decoded.
+            let value = match payload.len().saturating_mul(32) {
+                ..=0x10_0000 if MEMORY > 0x10_0000 => unpack::<0x10_0000, T>(payload),
+                ..=0x100_0000 if MEMORY > 0x100_0000 => unpack::<0x100_0000, T>(payload),
+                ..=0x1000_0000 if MEMORY > 0x1000_0000 => unpack::<0x1000_0000, T>(payload),
+                _ => unpack::<MEMORY, T>(payload),
+            };
             value.map_err(|error| self.undecodable(envelope.version, error))
         });
         value.map_err(|error| self.failed(error))

@@ -31,6 +31,18 @@ impl Dimension {
         Self::Syscall,
     ];
 
+    /// Its place in [`Dimension::ALL`].
+    pub fn index(self) -> usize {
+        match self {
+            Self::Exec => 0,
+            Self::Argument => 1,
+            Self::Lineage => 2,
+            Self::File => 3,
+            Self::Peer => 4,
+            Self::Syscall => 5,
+        }
+    }
+
     /// The stable name used in every output.
     pub fn name(self) -> &'static str {
         match self {

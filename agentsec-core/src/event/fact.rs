@@ -58,6 +58,16 @@ pub enum Phase {
     Workload,
 }
 
+impl Phase {
+    /// The stable name used in every output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Runtime => "runtime",
+            Self::Workload => "workload",
+        }
+    }
+}
+
 /// Where an executed file came from, as far as it is remarkable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExecOrigin {

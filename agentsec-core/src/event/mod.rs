@@ -16,10 +16,11 @@ mod origin;
 mod outcome;
 mod recording;
 pub mod reduce;
-mod resource;
+pub mod resource;
 pub mod syscall;
 mod text;
 pub mod time;
+pub(crate) mod wire;
 
 pub use actor::{Actor, ProcessId};
 pub use coverage::{Coverage, CoverageState, Dimension, DimensionCoverage};

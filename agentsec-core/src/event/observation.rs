@@ -52,6 +52,24 @@ impl Flags {
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+
+    /// The stable names of those that are set.
+    pub fn names(self) -> Vec<&'static str> {
+        let all = [
+            (Self::TRUNCATED, "truncated"),
+            (Self::READ_FAULT, "read_fault"),
+            (Self::UNRESOLVED, "unresolved"),
+            (Self::UNSTABLE, "unstable"),
+            (Self::UNREACHABLE, "unreachable"),
+            (Self::NOT_ACCEPTED, "not_accepted"),
+            (Self::LATE, "late"),
+            (Self::ACTOR_UNKNOWN, "actor_unknown"),
+        ];
+        all.iter()
+            .filter(|(flag, _)| self.contains(*flag))
+            .map(|&(_, name)| name)
+            .collect()
+    }
 }
 
 impl BitOr for Flags {

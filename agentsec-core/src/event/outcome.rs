@@ -1,5 +1,9 @@
 //! How an operation ended.
 
+use std::borrow::Cow;
+
+use super::errno;
+
 /// Success, or the error number the kernel returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
@@ -10,6 +14,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The stable name used in every output: `ok`, or the error's name.
+    pub fn name(self) -> Cow<'static, str> {
+        match self {
+            Self::Ok => "ok".into(),
+            Self::Errno(number) => {
+                errno::name(number).map_or_else(|| format!("errno_{number}").into(), Into::into)
+            }
+        }
+    }
+
     /// From a system call's result.
     pub fn from_return(value: i64) -> Self {
         match value {

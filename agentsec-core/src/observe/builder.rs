@@ -10,12 +10,12 @@ use super::decode::Privacy;
 use super::dimensions;
 use super::refused::refused;
 use super::registry::Registry;
-use super::roots::Roots;
 use super::scope::Scope;
 use super::sensor::Sensor;
 use super::syscalls;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Dimension, HashKey};
+use crate::workload::Roots;
 
 /// Chooses what to observe and how; [`SensorBuilder::load`] makes the sensor.
 #[derive(Debug)]

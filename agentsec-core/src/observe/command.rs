@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::control::Control;
 use super::processes::start_ticks;
-use super::roots::Roots;
 use super::scope::{Scope, UnitPolicy};
 use super::spawn::{self, Prepared, Started};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{ExitStatus, ScopeId};
+use crate::workload::Roots;
 
 /// A program to start, with its arguments and its user.
 #[derive(Clone, Debug)]

@@ -13,11 +13,12 @@ use parking_lot::Mutex;
 use super::command::{Child, Command};
 use super::refused::refused;
 use super::registry::Registry;
-use super::roots::{Roots, boot_nanos, cgroup_id};
+use super::roots::{boot_nanos, cgroup_id};
 use super::scope::{Kind, Scope, UnitPolicy};
 use super::trees;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{BootTime, Clock, ScopeId, Text};
+use crate::workload::Roots;
 
 /// Most cgroups below one scope that are walked when it is added.
 const MOST_CGROUPS: usize = 50_000;

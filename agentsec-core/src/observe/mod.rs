@@ -5,7 +5,7 @@
 //!                           poll -> Event                add_scope, spawn, remove_scope
 //! ```
 //!
-//! The embedder owns the loop: there is no hidden thread, signal or output. [`Sensor::as_fd`] is
+//! The embedder owns the loop: there is no hidden thread, signal or output. `Sensor::as_fd` is
 //! an epoll descriptor for the host's own loop; [`Pump`] is a thread for those who want one.
 
 mod builder;
@@ -31,6 +31,7 @@ pub use builder::SensorBuilder;
 pub use command::{Child, Command, ExitReport};
 pub use control::{Control, Statistics};
 pub use pump::Pump;
-pub use roots::Roots;
 pub use scope::{Scope, UnitPolicy};
 pub use sensor::Sensor;
+
+pub use crate::workload::Roots;

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use super::roots::Roots;
 use crate::event::{Actor, BootTime, ProcessId, Text};
+use crate::workload::Roots;
 
 /// Most processes remembered at once; the oldest ended ones go first.
 const LIMIT: usize = 65_536;

@@ -1,58 +1,13 @@
-//! Where the host's file systems are mounted.
+//! What only the sensor asks of the host: clocks, and the numbers of cgroups.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::event::Clock;
-
-/// Mount points of the host, for embedders that run in a container.
-#[derive(Clone, Debug)]
-pub struct Roots {
-    /// The host's procfs.
-    pub proc: PathBuf,
-    /// The host's cgroup v2 tree; found in the mount table when not given.
-    pub cgroup: Option<PathBuf>,
-}
-
-impl Default for Roots {
-    fn default() -> Self {
-        Self {
-            proc: PathBuf::from("/proc"),
-            cgroup: None,
-        }
-    }
-}
+use crate::workload::Roots;
 
 impl Roots {
-    /// The cgroup v2 tree.
-    pub fn cgroup2(&self) -> Result<PathBuf> {
-        if let Some(path) = &self.cgroup {
-            return Ok(path.clone());
-        }
-        let path = self.proc.join("self/mountinfo");
-        let text =
-            fs::read_to_string(&path).io_context(|| format!("cannot read `{}`", path.display()))?;
-        for line in text.lines() {
-            let Some((mount, rest)) = line.split_once(" - ") else {
-                continue;
-            };
-            if rest.split(' ').next() == Some("cgroup2") {
-                if let Some(point) = mount.split(' ').nth(4) {
-                    return Ok(PathBuf::from(point.replace("\\040", " ")));
-                }
-            }
-        }
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            "cannot find a cgroup v2 hierarchy on this host",
-        ))
-    }
-
-    pub(crate) fn process(&self, pid: u32) -> PathBuf {
-        self.proc.join(pid.to_string())
-    }
-
     /// Which boot this is, and when it was.
     pub(crate) fn clock(&self) -> Result<Clock> {
         let path = self.proc.join("sys/kernel/random/boot_id");

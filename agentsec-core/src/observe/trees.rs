@@ -9,8 +9,8 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::processes::parent_pid;
 use super::refused::refused;
-use super::roots::Roots;
 use crate::error::{Error, ErrorKind, IoContext, Result};
+use crate::workload::Roots;
 
 /// A storm that outruns this many passes is reported, not chased.
 const PASSES: usize = 16;

@@ -3,10 +3,10 @@
 use super::tables::Things;
 use super::{weight, wire};
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::wire::Texts;
 use crate::event::{
-    Actor, Argument, Arguments, BootTime, Coverage, DimensionCoverage, Event, ExecDetail, ExecFact,
-    ExecOrigin, ExitStatus, Fact, FileFact, Flags, Lineage, Outcome, PeerFact, ProcessChange,
-    ScopeChange, SyscallFact, Text, UnitChange, Use, What,
+    Actor, Argument, BootTime, Coverage, DimensionCoverage, Event, ExecDetail, ExitStatus, Flags,
+    ProcessChange, ScopeChange, Text, UnitChange, Use, What,
 };
 
 /// `before` is the time of the event before, or 0.
@@ -33,88 +33,6 @@ pub(super) fn actor(actor: wire::Actor, things: &Things) -> Result<Actor> {
         container_pid: actor.container_pid,
         exe: text(actor.exe, things)?,
         uid: actor.uid,
-    })
-}
-
-pub(super) fn fact(fact: wire::Fact, things: &Things) -> Result<Fact> {
-    Ok(match fact {
-        wire::Fact::Exec {
-            path,
-            script,
-            memfd,
-            deleted,
-            upper_layer,
-            error,
-            phase,
-        } => Fact::Exec(ExecFact {
-            path: things.text(path)?,
-            script: text(script, things)?,
-            origin: ExecOrigin {
-                memfd,
-                deleted,
-                upper_layer,
-            },
-            outcome: outcome(error),
-            phase: phase.into(),
-        }),
-        wire::Fact::Arguments { path, shape, phase } => Fact::Arguments(Arguments {
-            path: things.text(path)?,
-            shape: shape
-                .into_iter()
-                .map(|one| things.text(one))
-                .collect::<Result<_>>()?,
-            phase: phase.into(),
-        }),
-        wire::Fact::Lineage {
-            parent,
-            path,
-            phase,
-        } => Fact::Lineage(Lineage {
-            parent: things.text(parent)?,
-            path: things.text(path)?,
-            phase: phase.into(),
-        }),
-        wire::Fact::File {
-            path,
-            target,
-            action,
-            error,
-            unresolved,
-            phase,
-        } => Fact::File(FileFact {
-            path: things.text(path)?,
-            target: text(target, things)?,
-            action: action.into(),
-            outcome: outcome(error),
-            unresolved,
-            phase: phase.into(),
-        }),
-        wire::Fact::Peer {
-            address,
-            port,
-            protocol,
-            direction,
-            error,
-            phase,
-        } => Fact::Peer(PeerFact {
-            address: address.into(),
-            port,
-            protocol: protocol.into(),
-            direction: direction.into(),
-            outcome: outcome(error),
-            phase: phase.into(),
-        }),
-        wire::Fact::Syscall {
-            abi,
-            number,
-            error,
-            phase,
-        } => Fact::Syscall(SyscallFact {
-            abi: abi.into(),
-            number,
-            outcome: outcome(error),
-            phase: phase.into(),
-        }),
     })
 }
 
@@ -217,10 +135,6 @@ fn coverage(
 
 fn text(number: Option<u32>, things: &Things) -> Result<Option<Text>> {
     number.map(|number| things.text(number)).transpose()
-}
-
-fn outcome(error: Option<u16>) -> Outcome {
-    error.map_or(Outcome::Ok, Outcome::Errno)
 }
 
 fn after(from: u64, elapsed: i64) -> BootTime {

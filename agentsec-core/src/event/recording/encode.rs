@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::wire;
+use crate::event::wire::TextNumbers;
 use crate::event::{
-    Actor, Coverage, Event, ExecDetail, ExitStatus, Fact, Outcome, ProcessChange, ScopeChange,
-    ScopeId, Text, UnitChange, Use, What,
+    Actor, Coverage, Event, ExecDetail, ExitStatus, Fact, ProcessChange, ScopeChange, ScopeId,
+    Text, UnitChange, Use, What,
 };
 
 /// Gives numbers to what is written once.
-pub(super) trait Names {
-    fn text(&mut self, text: &Text) -> u32;
+pub(super) trait Names: TextNumbers {
     fn scopes(&mut self, scopes: &Arc<[ScopeId]>) -> u32;
     fn actor(&mut self, actor: &Arc<Actor>) -> u32;
     fn fact(&mut self, fact: &Arc<Fact>) -> u32;
@@ -42,52 +42,6 @@ pub(super) fn actor(actor: &Actor, names: &mut impl Names) -> wire::Actor {
         container_pid: actor.container_pid,
         exe: actor.exe.as_ref().map(|exe| names.text(exe)),
         uid: actor.uid,
-    }
-}
-
-pub(super) fn fact(fact: &Fact, names: &mut impl Names) -> wire::Fact {
-    match fact {
-        Fact::Exec(exec) => wire::Fact::Exec {
-            path: names.text(&exec.path),
-            script: exec.script.as_ref().map(|script| names.text(script)),
-            memfd: exec.origin.memfd,
-            deleted: exec.origin.deleted,
-            upper_layer: exec.origin.upper_layer,
-            error: error(exec.outcome),
-            phase: exec.phase.into(),
-        },
-        Fact::Arguments(arguments) => wire::Fact::Arguments {
-            path: names.text(&arguments.path),
-            shape: arguments.shape.iter().map(|one| names.text(one)).collect(),
-            phase: arguments.phase.into(),
-        },
-        Fact::Lineage(lineage) => wire::Fact::Lineage {
-            parent: names.text(&lineage.parent),
-            path: names.text(&lineage.path),
-            phase: lineage.phase.into(),
-        },
-        Fact::File(file) => wire::Fact::File {
-            path: names.text(&file.path),
-            target: file.target.as_ref().map(|target| names.text(target)),
-            action: file.action.into(),
-            error: error(file.outcome),
-            unresolved: file.unresolved,
-            phase: file.phase.into(),
-        },
-        Fact::Peer(peer) => wire::Fact::Peer {
-            address: peer.address.into(),
-            port: peer.port,
-            protocol: peer.protocol.into(),
-            direction: peer.direction.into(),
-            error: error(peer.outcome),
-            phase: peer.phase.into(),
-        },
-        Fact::Syscall(syscall) => wire::Fact::Syscall {
-            abi: syscall.abi.into(),
-            number: syscall.number,
-            error: error(syscall.outcome),
-            phase: syscall.phase.into(),
-        },
     }
 }
 
@@ -165,13 +119,6 @@ fn dimensions(coverage: &Coverage, names: &mut impl Names) -> Vec<wire::Dimensio
                 .collect(),
         })
         .collect()
-}
-
-fn error(outcome: Outcome) -> Option<u16> {
-    match outcome {
-        Outcome::Ok => None,
-        Outcome::Errno(number) => Some(number),
-    }
 }
 
 /// The way between two times, forwards or backwards; small where they are close.

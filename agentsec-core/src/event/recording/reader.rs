@@ -56,7 +56,7 @@ impl<R: Read> Replay<R> {
         let header: wire::Header = FORMAT.decode(&file)?;
         let mut resource = Resource::default();
         for (name, value) in header.resource {
-            resource.insert(name, value);
+            resource.insert(name, value)?;
         }
         let clock = Clock {
             boot_id: header.boot_id,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::encode::{self, Names};
 use super::{decode, weight, wire};
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::wire::{self as shared, TextNumbers, Texts};
 use crate::event::{Actor, Fact, ScopeId, Text};
 
 /// The writer's tables: numbers by what they stand for.
@@ -31,7 +32,7 @@ impl Numbers {
     }
 }
 
-impl Names for Numbers {
+impl TextNumbers for Numbers {
     fn text(&mut self, text: &Text) -> u32 {
         if let Some(&number) = self.texts.get(text) {
             return number;
@@ -40,7 +41,9 @@ impl Names for Numbers {
         self.added.texts.push(text.as_bytes().to_vec());
         number(&mut self.texts, text)
     }
+}
 
+impl Names for Numbers {
     fn scopes(&mut self, scopes: &Arc<[ScopeId]>) -> u32 {
         if let Some(&number) = self.scopes.get(scopes) {
             return number;
@@ -65,7 +68,7 @@ impl Names for Numbers {
         if let Some(&number) = self.facts.get(fact) {
             return number;
         }
-        let entry = encode::fact(fact, self);
+        let entry = shared::fact(fact, self);
         self.weight += weight::fact(&entry);
         self.added.facts.push(entry);
         number(&mut self.facts, fact)
@@ -86,12 +89,14 @@ pub(super) struct Scales {
     pub(super) weight: usize,
 }
 
-impl Names for Scales {
+impl TextNumbers for Scales {
     fn text(&mut self, text: &Text) -> u32 {
         self.weight += weight::text(text.as_bytes());
         0
     }
+}
 
+impl Names for Scales {
     fn scopes(&mut self, scopes: &Arc<[ScopeId]>) -> u32 {
         self.weight += weight::scopes(&encode::scopes(scopes));
         0
@@ -104,7 +109,7 @@ impl Names for Scales {
     }
 
     fn fact(&mut self, fact: &Arc<Fact>) -> u32 {
-        let entry = encode::fact(fact, self);
+        let entry = shared::fact(fact, self);
         self.weight += weight::fact(&entry);
         0
     }
@@ -138,14 +143,10 @@ impl Things {
         }
         for fact in entries.facts {
             self.weigh(weight::fact(&fact))?;
-            let fact = decode::fact(fact, self)?;
+            let fact = shared::into_fact(fact, self)?;
             self.facts.push(Arc::new(fact));
         }
         Ok(())
-    }
-
-    pub(super) fn text(&self, number: u32) -> Result<Text> {
-        look_up(&self.texts, number, "text")
     }
 
     pub(super) fn scopes(&self, number: u32) -> Result<Arc<[ScopeId]>> {
@@ -166,6 +167,12 @@ impl Things {
             return Err(Error::new(ErrorKind::Limit, "its tables are too large"));
         }
         Ok(())
+    }
+}
+
+impl Texts for Things {
+    fn text(&self, number: u32) -> Result<Text> {
+        look_up(&self.texts, number, "text")
     }
 }
 

@@ -13,7 +13,7 @@ use crate::event::{Clock, Event, KeyId, Origin, Resource};
 
 fn header() -> RecordingHeader {
     let mut resource = Resource::default();
-    resource.insert("k8s.namespace.name", "agents");
+    resource.insert("k8s.namespace.name", "agents").unwrap();
     RecordingHeader {
         origin: Origin {
             clock: Clock {

@@ -6,6 +6,7 @@
 
 use crate::event;
 use crate::event::codec::{Decode, Encode};
+pub(super) use crate::event::wire::{CoverageState, Dimension, Fact, Unit};
 
 #[derive(Debug, Encode, Decode)]
 pub(super) struct Header {
@@ -57,71 +58,6 @@ pub(super) struct Actor {
     pub(super) uid: u32,
 }
 
-/// `error` is the error number of what failed.
-#[derive(Debug, Encode, Decode)]
-pub(super) enum Fact {
-    Exec {
-        path: u32,
-        script: Option<u32>,
-        memfd: bool,
-        deleted: bool,
-        upper_layer: bool,
-        error: Option<u16>,
-        phase: Phase,
-    },
-    Arguments {
-        path: u32,
-        shape: Vec<u32>,
-        phase: Phase,
-    },
-    Lineage {
-        parent: u32,
-        path: u32,
-        phase: Phase,
-    },
-    File {
-        path: u32,
-        target: Option<u32>,
-        action: FileAction,
-        error: Option<u16>,
-        unresolved: bool,
-        phase: Phase,
-    },
-    Peer {
-        address: Address,
-        port: u16,
-        protocol: Transport,
-        direction: Direction,
-        error: Option<u16>,
-        phase: Phase,
-    },
-    Syscall {
-        abi: SyscallAbi,
-        number: u32,
-        error: Option<u16>,
-        phase: Phase,
-    },
-}
-
-#[derive(Debug, Encode, Decode)]
-pub(super) enum FileAction {
-    Open {
-        read: bool,
-        write: bool,
-        create: bool,
-        truncate: bool,
-        path_only: bool,
-    },
-    Unlink,
-    Rename,
-}
-
-#[derive(Debug, Encode, Decode)]
-pub(super) enum Address {
-    V4([u8; 4]),
-    V6([u8; 16]),
-}
-
 #[derive(Debug, Encode, Decode)]
 pub(super) struct Event {
     /// Since the event before in this batch, or since boot; may be negative.
@@ -146,12 +82,6 @@ pub(super) enum What {
     Killed { signal: u8 },
     Use(Use),
     Coverage(Vec<DimensionCoverage>),
-}
-
-#[derive(Debug, Encode, Decode)]
-pub(super) struct Unit {
-    pub(super) source: [u8; 16],
-    pub(super) number: u64,
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -202,43 +132,6 @@ pub(super) struct DimensionCoverage {
     pub(super) gaps: Vec<u32>,
 }
 
-/// Enums without fields whose members are those of the vocabulary, in an order that is frozen.
-macro_rules! same_members {
-    ($($name:ident { $($member:ident),+ })+) => {$(
-        #[derive(Debug, Encode, Decode)]
-        pub(super) enum $name {
-            $($member),+
-        }
-
-        impl From<event::$name> for $name {
-            fn from(value: event::$name) -> Self {
-                match value {
-                    $(event::$name::$member => Self::$member),+
-                }
-            }
-        }
-
-        impl From<$name> for event::$name {
-            fn from(value: $name) -> Self {
-                match value {
-                    $($name::$member => Self::$member),+
-                }
-            }
-        }
-    )+};
-}
-
-same_members! {
-    Phase { Runtime, Workload }
-    Transport { Tcp }
-    Direction { Outbound, Inbound, Listen }
-    SyscallAbi { X86_64, Ia32, Aarch64, Arm }
-    Source { Kernel }
-    Sight { First, FirstInUnit, Repeat }
-    Dimension { Exec, Argument, Lineage, File, Peer, Syscall }
-    CoverageState { Observed, Partial, Absent, Off }
-}
-
 impl From<event::ProcessId> for Process {
     fn from(process: event::ProcessId) -> Self {
         Self {
@@ -257,85 +150,7 @@ impl From<Process> for event::ProcessId {
     }
 }
 
-impl From<event::UnitId> for Unit {
-    fn from(unit: event::UnitId) -> Self {
-        Self {
-            source: unit.source,
-            number: unit.number,
-        }
-    }
-}
-
-impl From<Unit> for event::UnitId {
-    fn from(unit: Unit) -> Self {
-        Self {
-            source: unit.source,
-            number: unit.number,
-        }
-    }
-}
-
-impl From<event::FileAction> for FileAction {
-    fn from(action: event::FileAction) -> Self {
-        match action {
-            event::FileAction::Open(access) => {
-                let event::Access {
-                    read,
-                    write,
-                    create,
-                    truncate,
-                    path_only,
-                } = access;
-                Self::Open {
-                    read,
-                    write,
-                    create,
-                    truncate,
-                    path_only,
-                }
-            }
-            event::FileAction::Unlink => Self::Unlink,
-            event::FileAction::Rename => Self::Rename,
-        }
-    }
-}
-
-impl From<FileAction> for event::FileAction {
-    fn from(action: FileAction) -> Self {
-        match action {
-            FileAction::Open {
-                read,
-                write,
-                create,
-                truncate,
-                path_only,
-            } => Self::Open(event::Access {
-                read,
-                write,
-                create,
-                truncate,
-                path_only,
-            }),
-            FileAction::Unlink => Self::Unlink,
-            FileAction::Rename => Self::Rename,
-        }
-    }
-}
-
-impl From<std::net::IpAddr> for Address {
-    fn from(address: std::net::IpAddr) -> Self {
-        match address {
-            std::net::IpAddr::V4(v4) => Self::V4(v4.octets()),
-            std::net::IpAddr::V6(v6) => Self::V6(v6.octets()),
-        }
-    }
-}
-
-impl From<Address> for std::net::IpAddr {
-    fn from(address: Address) -> Self {
-        match address {
-            Address::V4(octets) => octets.into(),
-            Address::V6(octets) => octets.into(),
-        }
-    }
+crate::event::wire::same_members! {
+    Source { Kernel }
+    Sight { First, FirstInUnit, Repeat }
 }

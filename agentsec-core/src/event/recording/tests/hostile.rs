@@ -217,7 +217,7 @@ fn number_of_nothing_is_invalid() {
     let lineage = wire::Fact::Lineage {
         parent: 0,
         path: 0,
-        phase: wire::Phase::Workload,
+        phase: crate::event::wire::Phase::Workload,
     };
     let entries = Entries {
         facts: vec![lineage],

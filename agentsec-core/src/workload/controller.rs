@@ -1,0 +1,86 @@
+//! The name of what made a pod, guessed from the pod's own name.
+
+/// The letters and digits Kubernetes draws suffixes from.
+const DRAWN: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// The part of [`DRAWN`] that hashes of pod templates are written in: one character per decimal
+/// digit of a number.
+const HASHED: &[u8] = b"456789bcdf";
+
+/// What is left of a pod's name without the suffixes of its controller.
+pub(super) fn of_pod(pod: &str) -> &str {
+    let Some((rest, last)) = split(pod) else {
+        return pod;
+    };
+    if last.len() == 5 && consists_of(last, DRAWN) {
+        return match split(rest) {
+            // ReplicaSet of a Deployment: the hash of the template.
+            Some((name, hash)) if (8..=10).contains(&hash.len()) && consists_of(hash, HASHED) => {
+                name
+            }
+            // Job of a CronJob: the minute, formerly the second.
+            Some((name, time)) if (8..=10).contains(&time.len()) && is_decimal(time) => name,
+            // DaemonSet, Job, ReplicaSet without a Deployment.
+            _ => rest,
+        };
+    }
+    // StatefulSet: the ordinal.
+    let is_ordinal = last.len() <= 5 && is_decimal(last) && (last == "0" || !last.starts_with('0'));
+    if is_ordinal { rest } else { pod }
+}
+
+/// Before and after the last hyphen, neither empty.
+fn split(name: &str) -> Option<(&str, &str)> {
+    let (rest, last) = name.rsplit_once('-')?;
+    (!rest.is_empty() && !last.is_empty()).then_some((rest, last))
+}
+
+fn consists_of(text: &str, alphabet: &[u8]) -> bool {
+    text.bytes().all(|b| alphabet.contains(&b))
+}
+
+fn is_decimal(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suffixes_of_controllers() {
+        let rows = [
+            // Deployment.
+            ("web-66b6c48dd5-x7k2p", "web"),
+            ("coding-agent-7d4b9c5f8b-2xk9z", "coding-agent"),
+            // CronJob, now and formerly.
+            ("nightly-28391040-4v6rz", "nightly"),
+            ("nightly-1703462400-4v6rz", "nightly"),
+            // DaemonSet and Job.
+            ("kube-proxy-9xk4w", "kube-proxy"),
+            ("etl-2024-9xk4w", "etl-2024"),
+            // StatefulSet.
+            ("db-0", "db"),
+            ("db-replica-12", "db-replica"),
+            // A pod of its own, and a static pod.
+            ("agent", "agent"),
+            ("web-server", "web-server"),
+            ("etcd-node1.example.com", "etcd-node1.example.com"),
+            // Looks like a suffix and is not one: vowels, length, leading zero.
+            ("web-table", "web-table"),
+            ("web-x7k2", "web-x7k2"),
+            ("db-007", "db-007"),
+            ("db-20240101", "db-20240101"),
+            ("web-abcdefgh-x7k2p", "web-abcdefgh"),
+            ("", ""),
+            ("-", "-"),
+            ("-x7k2p", "-x7k2p"),
+            ("web-", "web-"),
+            ("-66b6c48dd5-x7k2p", "-66b6c48dd5"),
+            ("größe-x7k2p", "größe"),
+        ];
+        for (pod, expected) in rows {
+            assert_eq!(of_pod(pod), expected, "{pod}");
+        }
+    }
+}
