@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use agentsec_core::event::ExitStatus;
 use agentsec_core::event::{
-    Event, Fact, FileAction, Flags, Outcome, Phase, ScopeId, What, syscall,
+    Dimension, Event, Fact, FileAction, Flags, Origin, Outcome, Phase, ScopeId, What, syscall,
 };
 #[cfg(feature = "bpf")]
 use agentsec_core::observe::{Child, Command, Control, Sensor};
+use agentsec_core::{Activity, Profile, Profiler, Workload};
 
 pub mod strace;
 
@@ -32,9 +33,32 @@ pub fn bpf_or_skip(test: &str) -> bool {
 pub struct Seen {
     /// All events, in order.
     pub events: Vec<Event>,
+    /// Of the sensor that said it, once it is finished.
+    pub origin: Option<Origin>,
 }
 
 impl Seen {
+    /// What a profiler learns from it.
+    pub fn profile(&self) -> Profile {
+        let origin = self.origin.expect("the sensor is finished");
+        let mut profiler = Profiler::new(Workload::executable("/test"), origin);
+        self.events.iter().for_each(|event| profiler.record(event));
+        profiler.snapshot()
+    }
+
+    /// Facts of its profile with their count, but for those that follow from execs.
+    pub fn profiled(&self) -> BTreeMap<Fact, u64> {
+        let profile = self.profile();
+        let activity = profile
+            .activity(&Activity::workload())
+            .expect("there is one");
+        let own = activity.facts().filter(|(fact, _)| {
+            !matches!(fact.dimension(), Dimension::Argument | Dimension::Lineage)
+        });
+        own.map(|(fact, evidence)| (fact.clone(), evidence.count))
+            .collect()
+    }
+
     /// Facts of one scope (or all) with their total count.
     pub fn facts(&self, scope: Option<ScopeId>) -> BTreeMap<Fact, u64> {
         let mut facts = BTreeMap::new();
@@ -193,6 +217,7 @@ impl Watch {
     pub fn finish(mut self) -> Seen {
         let events = &mut self.seen.events;
         self.sensor.finish(|e| events.push(e.clone())).unwrap();
+        self.seen.origin = Some(self.sensor.origin());
         self.seen
     }
 }

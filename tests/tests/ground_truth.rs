@@ -103,6 +103,8 @@ fn compare(name: &str, seen: &Seen, report: &Report) {
     });
     recall("syscall", report.syscalls.len(), gone.cloned().collect());
 
+    // Whatever is asked of the events above is in the profile too.
+    assert_eq!(seen.profiled(), seen.facts(None), "{name}: the profile");
     assert!(
         missing.is_empty(),
         "{name}: strace saw and we did not: {missing:#?}"

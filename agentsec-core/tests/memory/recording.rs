@@ -1,42 +1,13 @@
 //! No recording makes its reader take more memory than it declares.
-//!
-//! Alone in its program: the allocator counts what every thread takes.
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use agentsec_core::ErrorKind;
 use agentsec_core::event::{Clock, KeyId, Origin, Recording, RecordingHeader, Replay, Resource};
 use sha2::{Digest, Sha256};
 
+use crate::{alone, measured};
+
 /// What the documentation of `Replay` says.
 const DECLARED: usize = 60 << 20;
-
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every request is passed on unchanged to the system's allocator, which keeps the
-// contract; counting touches nothing but two atomic numbers.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`, which is that of this call.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: `pointer` came from `alloc` above with this layout, as the caller promises.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Frames around these payloads after a good header, with digests that are right.
 fn forge(payloads: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
@@ -85,18 +56,16 @@ fn batch(lists: &[u8]) -> Vec<u8> {
 
 /// Replays to the end, and returns how it ended and the most memory it took.
 fn read(file: &[u8]) -> (Option<ErrorKind>, usize) {
-    let before = NOW.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
-    let error = match Replay::new(file) {
+    let (error, most) = measured(|| match Replay::new(file) {
         Ok(mut replay) => replay.find_map(Result::err),
         Err(error) => Some(error),
-    };
-    let most = MOST.load(Ordering::Relaxed).saturating_sub(before);
+    });
     (error.map(|error| error.kind()), most)
 }
 
 #[test]
 fn bombs_take_no_more_than_is_declared() {
+    let _alone = alone();
     // One event that closes the scope whose list is the first one.
     let one_event = [1, 0, 0, 0, 0, 0, 0, 0, 1];
     let closing = |entries: &[u8]| batch(&[entries, &one_event].concat());

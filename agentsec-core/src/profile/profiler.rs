@@ -1,0 +1,246 @@
+//! From events to a profile.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::activity::{Activity, ActivityProfile, Profile};
+use super::coverage::CoverageSum;
+use super::evidence::Evidence;
+use super::facts::{Facts, Place};
+use super::sources::Sources;
+use crate::event::{
+    Actor, Arguments, Clock, Coverage, Event, Fact, Flags, Lineage, Origin, ScopeChange, ScopeId,
+    UnitChange, UnitId, Use, What,
+};
+use crate::workload::Workload;
+
+/// Facts kept of each dimension, unless the embedder says otherwise: what the sensor keeps.
+const LIMIT: usize = 524_288;
+
+/// Learns from events; [`Profiler::snapshot`] says what was learned so far.
+#[derive(Clone, Debug)]
+pub struct Profiler {
+    workload: Workload,
+    origin: Origin,
+    scope: Option<ScopeId>,
+    facts: Facts,
+    /// The unit that is open in each scope.
+    open: HashMap<ScopeId, Open>,
+    began: u64,
+    units: u64,
+    sources: Sources,
+    /// What each scope said last of how well it is seen.
+    coverage: BTreeMap<ScopeId, Coverage>,
+    finished: CoverageSum,
+    dropped: u64,
+}
+
+/// A unit in the making.
+#[derive(Clone, Debug)]
+struct Open {
+    unit: UnitId,
+    /// Its number here, from 1.
+    number: u64,
+    /// Whether it was counted: once something happened in it, and never for the second time.
+    counted: Option<bool>,
+    /// Facts that occurred in it, by their place.
+    seen: HashSet<usize>,
+}
+
+impl Profiler {
+    /// Begins an empty profile; `origin` is that of the sensor or the replay whose events follow.
+    pub fn new(workload: Workload, origin: Origin) -> Self {
+        Self {
+            workload,
+            origin,
+            scope: None,
+            facts: Facts::new(origin.key, LIMIT),
+            open: HashMap::new(),
+            began: 0,
+            units: 0,
+            sources: Sources::default(),
+            coverage: BTreeMap::new(),
+            finished: CoverageSum::default(),
+            dropped: 0,
+        }
+    }
+
+    /// Learns from events of this scope only.
+    #[must_use]
+    pub fn scope(mut self, scope: ScopeId) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
+    /// Keeps at most so many facts of each dimension; operations of others are only counted.
+    /// Default 524,288. Before the first event.
+    #[must_use]
+    pub fn max_facts(mut self, facts: usize) -> Self {
+        self.facts = Facts::new(self.origin.key, facts);
+        self
+    }
+
+    /// Learns from one event.
+    pub fn record(&mut self, event: &Event) {
+        let Some(scope) = self.accepted(event) else {
+            return;
+        };
+        match &event.what {
+            What::Use(used) => self.learn(scope, event, used),
+            What::Unit(UnitChange::Began(unit)) => self.begin(scope, *unit),
+            What::Unit(UnitChange::Ended(unit)) => self.end(scope, *unit),
+            What::Coverage(coverage) => {
+                self.coverage.insert(scope, coverage.clone());
+            }
+            What::Scope(ScopeChange::Closed) => {
+                if let Some(last) = self.coverage.remove(&scope) {
+                    self.finished.add_scope(&last, &self.origin.clock);
+                }
+            }
+            What::Scope(ScopeChange::Opened { .. }) | What::Process(_) => {}
+        }
+    }
+
+    /// Notes that this many events never reached [`Profiler::record`], e.g. because a channel
+    /// was full; the profile says so.
+    pub fn dropped(&mut self, events: u64) {
+        self.dropped = self.dropped.saturating_add(events);
+    }
+
+    /// Facts learned so far, those of every dimension.
+    pub fn len(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// Whether nothing was learned yet.
+    pub fn is_empty(&self) -> bool {
+        self.facts.len() == 0
+    }
+
+    /// What was learned so far.
+    pub fn snapshot(&self) -> Profile {
+        let (facts, overflow) = self.facts.snapshot();
+        let mut coverage = self.finished.clone();
+        for open in self.coverage.values() {
+            coverage.add_scope(open, &self.origin.clock);
+        }
+        let activity = ActivityProfile {
+            units: self.units,
+            facts,
+            overflow,
+        };
+        Profile {
+            workload: self.workload.clone(),
+            key: self.origin.key,
+            limit: self.facts.limit() as u64,
+            sources: self.sources.clone(),
+            activities: BTreeMap::from([(Activity::workload(), activity)]),
+            coverage,
+            dropped: self.dropped,
+        }
+    }
+
+    /// The scope an event counts for: the innermost, or the one that was chosen.
+    fn accepted(&self, event: &Event) -> Option<ScopeId> {
+        match self.scope {
+            Some(scope) => event.scopes.contains(&scope).then_some(scope),
+            None => event.scopes.first().copied(),
+        }
+    }
+
+    fn begin(&mut self, scope: ScopeId, unit: UnitId) {
+        self.began += 1;
+        let open = Open {
+            unit,
+            number: self.began,
+            counted: None,
+            seen: HashSet::new(),
+        };
+        self.open.insert(scope, open);
+    }
+
+    fn end(&mut self, scope: ScopeId, unit: UnitId) {
+        if self.open.get(&scope).is_some_and(|open| open.unit == unit) {
+            if let Some(mut open) = self.open.remove(&scope) {
+                open.count(&mut self.units, &mut self.sources);
+            }
+        }
+    }
+
+    fn learn(&mut self, scope: ScopeId, event: &Event, used: &Use) {
+        self.add(scope, &used.fact, event, used);
+        let (Some(detail), Fact::Exec(exec)) = (&used.exec, &*used.fact) else {
+            return;
+        };
+        let shape = detail.arguments.iter().map(|a| a.shape.clone()).collect();
+        let arguments = Arguments {
+            path: exec.path.clone(),
+            shape,
+            phase: exec.phase,
+        };
+        self.add(scope, &Arc::new(Fact::Arguments(arguments)), event, used);
+        if let Some(parent) = detail.parent_exe.clone() {
+            let lineage = Lineage {
+                parent,
+                path: exec.path.clone(),
+                phase: exec.phase,
+            };
+            self.add(scope, &Arc::new(Fact::Lineage(lineage)), event, used);
+        }
+    }
+
+    fn add(&mut self, scope: ScopeId, fact: &Arc<Fact>, event: &Event, used: &Use) {
+        let Place::Entry(at) = self.facts.place(fact, used.count) else {
+            return;
+        };
+        let clock = self.origin.clock;
+        if let Some(entry) = self.facts.entry(at) {
+            note(
+                &mut entry.evidence,
+                used,
+                &clock,
+                event.flags,
+                event.actor.as_deref(),
+            );
+            if let Some(open) = self.open.get_mut(&scope) {
+                if open.count(&mut self.units, &mut self.sources) {
+                    let repeat = entry.recent == open.number;
+                    if !repeat && open.seen.insert(at) {
+                        entry.evidence.in_unit(open.unit);
+                    }
+                    entry.recent = open.number;
+                }
+            }
+        }
+        if let Some(moved) = self.facts.bound() {
+            for open in self.open.values_mut() {
+                let stay = |at: &usize| moved.get(*at).copied().flatten();
+                open.seen = open.seen.iter().filter_map(stay).collect();
+            }
+        }
+    }
+}
+
+impl Open {
+    /// Whether it counts as a unit: one that was learned from before does not.
+    fn count(&mut self, units: &mut u64, sources: &mut Sources) -> bool {
+        *self.counted.get_or_insert_with(|| {
+            let fresh = sources.insert(self.unit);
+            *units = units.saturating_add(u64::from(fresh));
+            fresh
+        })
+    }
+}
+
+/// Adds the operations an event stands for.
+fn note(evidence: &mut Evidence, used: &Use, clock: &Clock, flags: Flags, actor: Option<&Actor>) {
+    evidence.count = evidence.count.saturating_add(used.count);
+    evidence.bytes_in = evidence.bytes_in.saturating_add(used.bytes_in);
+    evidence.bytes_out = evidence.bytes_out.saturating_add(used.bytes_out);
+    evidence.first = evidence.first.min(clock.unix_nanos(used.first));
+    evidence.last = evidence.last.max(clock.unix_nanos(used.last));
+    evidence.flags |= flags;
+    if let Some(actor) = actor {
+        evidence.by(actor);
+    }
+}

@@ -1,0 +1,133 @@
+//! Files: what is written is read, and what is bad is refused by its kind.
+
+use proptest::prelude::*;
+
+use super::stream::{Stream, file, workload};
+use super::{Profile, Profiler};
+use crate::error::ErrorKind;
+use crate::event::codec::ENVELOPE;
+use crate::event::{CoverageState, Fact, Flags, Outcome};
+
+/// Some of everything a profile can hold.
+fn rich() -> Profile {
+    let mut stream = Stream::new(1);
+    for unit in 0..6 {
+        stream.begin();
+        stream.used_by(file("/same"), 3, 7);
+        stream.flagged(file(&format!("/own{unit}")), Flags::TRUNCATED | Flags::LATE);
+        stream.exec("/bin/sh", "/usr/bin/git", &["clone", "<value>"]);
+        let mut odd = file("");
+        if let Fact::File(f) = &mut odd {
+            f.path = b"/\xff\n".into();
+            f.outcome = Outcome::Errno(13);
+        }
+        stream.used(odd, 1);
+        stream.coverage(CoverageState::Partial, 2, "gap");
+        stream.end();
+    }
+    let profiler = Profiler::new(workload(), stream.origin()).max_facts(5);
+    stream.learned_by(profiler)
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let profile = rich();
+    let bytes = profile.to_bytes().unwrap();
+    let read = Profile::from_bytes(&bytes).unwrap();
+    assert_eq!(read, profile);
+    assert_eq!(read.to_bytes().unwrap(), bytes);
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.profile");
+    profile.save(&path).unwrap();
+    assert_eq!(Profile::load(&path).unwrap(), profile);
+    let missing = Profile::load(dir.path().join("missing")).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+    assert!(format!("{missing:#}").contains("missing"));
+}
+
+/// The file of version 1.0 that every later release must read. `BLESS=1` writes it anew, which
+/// is right only before the first release of a version.
+#[test]
+fn the_golden_file_is_still_read() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/profile-v1.bin");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(path, rich().to_bytes().unwrap()).unwrap();
+    }
+    let bytes = std::fs::read(path).unwrap();
+    assert_eq!(Profile::from_bytes(&bytes).unwrap(), rich());
+    assert_eq!(rich().to_bytes().unwrap(), bytes, "and still written so");
+}
+
+#[test]
+fn a_file_cut_anywhere_is_refused() {
+    let bytes = rich().to_bytes().unwrap();
+    for end in 0..bytes.len() {
+        let kind = Profile::from_bytes(&bytes[..end]).unwrap_err().kind();
+        assert_eq!(kind, ErrorKind::Length, "cut at {end}");
+    }
+}
+
+#[test]
+fn each_kind_of_bad_has_its_own_error() {
+    let good = rich().to_bytes().unwrap();
+    let kind = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = good.clone();
+        change(&mut bytes);
+        Profile::from_bytes(&bytes).unwrap_err().kind()
+    };
+    assert_eq!(kind(&|b| b[0] ^= 1), ErrorKind::WrongMagic);
+    assert_eq!(kind(&|b| b[8] = 9), ErrorKind::TooNew);
+    assert_eq!(kind(&|b| b[12] = 9), ErrorKind::Malformed);
+    assert_eq!(kind(&|b| b.push(0)), ErrorKind::Length);
+    assert_eq!(kind(&|b| b[ENVELOPE] ^= 1), ErrorKind::Digest);
+    assert_eq!(kind(&|b| b[16..24].fill(0xff)), ErrorKind::Limit);
+}
+
+/// Profiles that decode and contradict themselves.
+#[test]
+fn contradictions_are_refused() {
+    let kind = |change: &dyn Fn(&mut Profile)| {
+        let mut profile = rich();
+        change(&mut profile);
+        Profile::from_bytes(&profile.to_bytes().unwrap()).map_err(|e| e.kind())
+    };
+    assert!(kind(&|_| ()).is_ok());
+    let evidence = |profile: &mut Profile, change: &dyn Fn(&mut super::super::Evidence)| {
+        for activity in profile.activities.values_mut() {
+            activity.facts.values_mut().for_each(change);
+        }
+    };
+    let bad = Err(ErrorKind::Invalid);
+    assert_eq!(kind(&|p| evidence(p, &|e| e.units = 99)).map(drop), bad);
+    assert_eq!(kind(&|p| evidence(p, &|e| e.owner = None)).map(drop), bad);
+    assert_eq!(
+        kind(&|p| evidence(p, &|e| e.first = i64::MAX)).map(drop),
+        bad
+    );
+    assert_eq!(kind(&|p| p.limit = 1).map(drop), bad);
+    assert_eq!(kind(&|p| p.sources.0.clear()).map(drop), bad);
+    let ranges = |p: &mut Profile| p.sources.0.values_mut().for_each(|r| r.push((1, 2)));
+    assert_eq!(kind(&ranges).map(drop), bad);
+}
+
+proptest! {
+    /// Whatever the bytes, the answer is a profile that can be written again, or an error.
+    #[test]
+    fn damaged_payloads_never_panic(at in 0_usize..4000, byte: u8, cut in 0_usize..4000) {
+        let good = rich().to_bytes().unwrap();
+        let mut payload = good[ENVELOPE..].to_vec();
+        let at = at % payload.len();
+        payload[at] = byte;
+        payload.truncate(payload.len() - cut % 3);
+        let bytes = super::super::file::around(&payload);
+        if let Ok(profile) = Profile::from_bytes(&bytes) {
+            prop_assert_eq!(Profile::from_bytes(&profile.to_bytes().unwrap()).unwrap(), profile);
+        }
+    }
+
+    #[test]
+    fn any_bytes_never_panic(bytes: Vec<u8>) {
+        prop_assert!(Profile::from_bytes(&super::super::file::around(&bytes)).is_err());
+    }
+}
