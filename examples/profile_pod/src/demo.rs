@@ -62,6 +62,8 @@ impl Demo {
                 .current_dir(&self.folder)
                 .env("PATH", "/usr/local/bin:/usr/bin:/bin")
                 .env("HOME", &self.folder)
+                // cargo names its own folders in it, and every program would look there.
+                .env("LD_LIBRARY_PATH", "")
         };
         RUNS.iter().map(command).collect()
     }

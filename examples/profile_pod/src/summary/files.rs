@@ -1,5 +1,6 @@
 //! Files, grouped by what they mean.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use agentsec_core::event::{Fact, FileAction, FileFact, Outcome, Text};
@@ -108,8 +109,12 @@ impl<'a> Group<'a> {
             _ => return,
         };
         let mut paths: Vec<_> = self.paths.iter().collect();
-        // What was changed first: there is less of it, and it says more.
-        paths.sort_by_key(|(path, done)| (!done.changes(), std::cmp::Reverse(done.total), **path));
+        // What was changed first: there is less of it, and it says more. What was only looked for
+        // in vain comes last.
+        paths.sort_by_key(|(path, done)| {
+            let vain = done.actions.is_empty();
+            (!done.changes(), vain, Reverse(done.total), **path)
+        });
         for (path, done) in paths.iter().take(most) {
             let what = done.describe();
             let room = style.width.saturating_sub(columns(&what) + 8);
