@@ -44,12 +44,12 @@ pub(crate) enum Terminal {
 }
 
 impl Live {
-    /// Begins with one line, or the first picture.
-    pub(crate) fn start(subject: String, terminal: Terminal) -> Self {
+    /// Nothing is shown yet.
+    pub(crate) fn new(subject: String, terminal: Terminal) -> Self {
         let here = io::stderr().is_terminal();
         let talks = terminal == Terminal::Commands && io::stdin().is_terminal();
         let now = Instant::now();
-        let live = Self {
+        Self {
             subject,
             step: None,
             started: now,
@@ -61,11 +61,14 @@ impl Live {
             sampled: now,
             known: String::new(),
             unit_ended: false,
-        };
-        if live.bar.is_none() && !live.silent {
-            note(&format!("observing {}", live.subject));
         }
-        live
+    }
+
+    /// Says that from here on nothing is missed.
+    pub(crate) fn begin(&self) {
+        if self.bar.is_none() && !self.silent {
+            note(&format!("observing {}", self.subject));
+        }
     }
 
     /// Which of several steps is at work.

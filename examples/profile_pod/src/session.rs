@@ -68,7 +68,7 @@ pub(crate) fn run(
         signals,
         recording,
         recording_failed: None,
-        live: Live::start(target.subject, terminal),
+        live: Live::new(target.subject, terminal),
         deadline: args.duration.map(|d| Instant::now() + d),
         closed: Vec::new(),
     };
@@ -90,6 +90,7 @@ pub(crate) fn run(
         Watched::Scope(scope, gone) => {
             let id = session.control.add_scope(&scope)?;
             privilege::keep_only(&kept(invoker, args, None))?;
+            session.live.begin();
             session.scope(id, &gone)?
         }
     };
@@ -170,6 +171,7 @@ impl Session {
     ) -> Result<(End, Child)> {
         let mut child = self.control.spawn(command)?;
         privilege::keep_only(&kept(invoker, args, Some(&child)))?;
+        self.live.begin();
         let end = self.follow(&mut child)?;
         self.control.remove_scope(child.scope())?;
         Ok((end, child))
@@ -179,6 +181,7 @@ impl Session {
     fn demo(&mut self, demo: &Demo, invoker: &Invoker, args: &RunArgs) -> Result<u8> {
         let commands = demo.commands();
         let steps = commands.len();
+        self.live.begin();
         for (at, command) in commands.into_iter().enumerate() {
             self.live.step(format!("run {} of {steps}", at + 1));
             let command = as_user(command, invoker, args);

@@ -114,7 +114,7 @@ fn a_replay_is_the_run_and_runs_add_up() {
     assert!(added.contains("/etc"), "{added}");
 }
 
-/// Started, and past the point where it says so.
+/// Started, with its outputs ours.
 fn started(pod: &Pod, words: &[&str]) -> Child {
     let mut command = pod.command(Pod::binary());
     command
@@ -122,6 +122,17 @@ fn started(pod: &Pod, words: &[&str]) -> Child {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command.spawn().unwrap()
+}
+
+/// Waits until it says that nothing is missed from here on.
+fn observing(child: &mut Child) {
+    let stderr = child.stderr.as_mut().unwrap();
+    let mut said = Vec::new();
+    while !said.ends_with(b"\n") || !said.windows(9).any(|w| w == b"observing") {
+        let mut byte = [0];
+        stderr.read_exact(&mut byte).unwrap();
+        said.extend(byte);
+    }
 }
 
 fn signal(child: &Child, signal: i32) {
@@ -146,11 +157,11 @@ fn a_signal_ends_it_and_the_profile_is_saved() {
     assert!(Profile::load(pod.path("a")).is_ok());
 
     // The command does not: the second one ends us.
-    let deaf = "trap '' INT; touch deaf; sleep 8 & wait; wait";
+    let deaf = "trap 'touch got' INT; touch deaf; for i in 1 2 3 4 5 6 7 8; do sleep 1; done";
     let child = started(&pod, &["--out", "b", "--", "sh", "-c", deaf]);
     until("deaf", || pod.path("deaf").exists());
     signal(&child, libc::SIGINT);
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    until("got", || pod.path("got").exists());
     signal(&child, libc::SIGINT);
     let done = Done::from(child.wait_with_output().unwrap());
     assert_eq!(done.status, 130, "{}", done.stderr);
@@ -160,13 +171,7 @@ fn a_signal_ends_it_and_the_profile_is_saved() {
     let mut other = pod.command("sleep").arg("60").spawn().unwrap();
     let pid = other.id().to_string();
     let mut child = started(&pod, &["--out", "c", "--pid", &pid]);
-    let mut said = [0; 12];
-    child
-        .stderr
-        .as_mut()
-        .unwrap()
-        .read_exact(&mut said)
-        .unwrap();
+    observing(&mut child);
     signal(&child, libc::SIGINT);
     let done = Done::from(child.wait_with_output().unwrap());
     assert_eq!(done.status, 0, "{}", done.stderr);
@@ -185,12 +190,12 @@ fn a_run_ends_with_its_time_or_its_subject() {
     let mut other = pod.command("sleep").arg("60").spawn().unwrap();
     let pid = other.id().to_string();
     assert_eq!(pod.run(&["--pid", &pid, "--duration", "300ms"]).status, 0);
-    let child = started(&pod, &["--pid", &pid]);
+    let mut child = started(&pod, &["--pid", &pid]);
+    observing(&mut child);
     other.kill().unwrap();
     other.wait().unwrap();
     let done = Done::from(child.wait_with_output().unwrap());
-    // It may have been gone before it was found.
-    assert!([0, 125].contains(&done.status), "{}", done.stderr);
+    assert_eq!(done.status, 0, "{}", done.stderr);
     assert_eq!(pod.run(&["--pid", &pid]).status, 125);
 
     // A command goes on after its time, and its status is still its own.
@@ -213,24 +218,11 @@ fn a_cgroup_is_observed_until_it_is_gone() {
     std::fs::create_dir(&path).unwrap();
     let name = path.to_str().unwrap().to_owned();
     let mut child = started(&pod, &["--json", "--cgroup", &name]);
-    let mut said = [0; 12];
-    child
-        .stderr
-        .as_mut()
-        .unwrap()
-        .read_exact(&mut said)
-        .unwrap();
-    // Runs into the cgroup over and over until observation has begun; then it is removed.
+    observing(&mut child);
     let script = format!("echo $$ >{name}/cgroup.procs && exec ls /");
-    let until_then = std::time::Instant::now() + std::time::Duration::from_secs(3);
-    while std::time::Instant::now() < until_then {
-        let status = pod
-            .command("sh")
-            .args(["-c", &script])
-            .stdout(Stdio::null())
-            .status();
-        assert!(status.unwrap().success());
-    }
+    let mut inside = pod.command("sh");
+    inside.args(["-c", &script]).stdout(Stdio::null());
+    assert!(inside.status().unwrap().success());
     until("removed", || std::fs::remove_dir(&path).is_ok());
     let done = Done::from(child.wait_with_output().unwrap());
     assert_eq!(done.status, 0, "{}", done.stderr);
