@@ -41,10 +41,26 @@ static __always_inline struct file *file_of(struct task_struct *task, __u32 fd)
 	return file;
 }
 
-/* Appends the user's string as segment `i` and mixes it into the hash. */
-static __always_inline void add_asked(struct as_room *room, int i, __u64 user, struct sip *s)
+/* Mixes `len` bytes into the room's hash. Not static: verified once in each program. */
+__noinline int hash_text(struct as_room *room, __u32 from, __u32 len)
 {
-	__u32 from = room->pos, len, k;
+	__u32 k;
+
+	if (!room || from > AS_DATA)
+		return 0;
+	for (k = 0; k < 512; k++) {
+		if (k * 8 >= len)
+			break;
+		sip_word(&room->sip, *(__u64 *)&room->data[from + k * 8]);
+	}
+	sip_word(&room->sip, len);
+	return 0;
+}
+
+/* Appends the user's string as segment `i` and mixes it into the hash. */
+static __always_inline void add_asked(struct as_room *room, int i, __u64 user)
+{
+	__u32 from = room->pos, len;
 	long n;
 
 	if (from > AS_DATA)
@@ -57,12 +73,7 @@ static __always_inline void add_asked(struct as_room *room, int i, __u64 user, s
 	len = n;
 	/* Zeros behind the string, so that the last word of the hash holds nothing older. */
 	*(__u64 *)&room->data[from + (len & 4095)] = 0;
-	for (k = 0; k < 512; k++) {
-		if (k * 8 >= len)
-			break;
-		sip_word(s, *(__u64 *)&room->data[from + k * 8]);
-	}
-	sip_word(s, len);
+	hash_text(room, from, len);
 	if (n == 4096)
 		room->r.h.flags |= AS_F_TRUNCATED;
 	room->pos = from + len - 1;
@@ -87,49 +98,56 @@ static __always_inline bool base_of(struct task_struct *task, int dirfd, struct 
 	return true;
 }
 
+/* What a call names, whatever its form. */
+struct as_names {
+	int dirfd;
+	int dirfd2;
+	__u64 path;
+	__u64 path2;
+	__u64 flags;
+};
+
 /* Where the kernel keeps no resolved path: the string as asked and the directory it starts from. */
 static __always_inline void asked(struct task_struct *task, struct as_task *t, __u32 kind,
-				  __u32 access, long ret, int dirfd, __u64 user, int dirfd2,
-				  __u64 user2, const bool two, const bool cast)
+				  __u32 access, long ret, struct as_names *n, const bool cast)
 {
 	struct path base = {}, base2 = {};
 	struct as_fact_key *key;
 	struct as_room *room;
-	struct sip s;
 	__u32 from = 0;
 
 	room = room_get(t->slot, kind);
 	if (!room)
 		return;
 	fill_header(room, t->slot, kind, AS_F_UNRESOLVED | (t->phase ? 0 : AS_F_RUNTIME));
-	sip_init(&s);
-	add_asked(room, 0, user, &s);
+	sip_init(&room->sip, config.key);
+	add_asked(room, 0, n->path);
 	if (room->r.h.seg[0] == 0 || room->data[0] != '/')
-		base_of(task, dirfd, &base);
-	sip_word(&s, (__u64)base.dentry);
-	sip_word(&s, (__u64)base.mnt);
-	if (two) {
+		base_of(task, n->dirfd, &base);
+	sip_word(&room->sip, (__u64)base.dentry);
+	sip_word(&room->sip, (__u64)base.mnt);
+	if (kind == AS_RENAME) {
 		from = room->pos;
-		add_asked(room, 2, user2, &s);
+		add_asked(room, 2, n->path2);
 		if (room->r.h.seg[2] == 0 || (from <= AS_DATA && room->data[from] != '/'))
-			base_of(task, dirfd2, &base2);
-		sip_word(&s, (__u64)base2.dentry);
-		sip_word(&s, (__u64)base2.mnt);
+			base_of(task, n->dirfd2, &base2);
+		sip_word(&room->sip, (__u64)base2.dentry);
+		sip_word(&room->sip, (__u64)base2.mnt);
 	}
 	key = &room->r.key;
 	key->slot = t->slot;
 	key->kind_aux = kind | (access | (t->phase ? 0 : AS_A_RUNTIME)) << 8;
 	if (ret < 0)
 		key->kind_aux |= (__u32)(-ret & 0xfff) << (8 + AS_AUX_ERRNO_SHIFT);
-	key->a = sip_first(&s);
-	key->b = sip_second(&s);
+	key->a = sip_first(&room->sip);
+	key->b = sip_second(&room->sip);
 	key->c = 0;
 	if (touch(key) == TOUCH_NEW) {
 		fill_actor(&room->r.h, task);
 		/* Segments lie in the order 0, 2, 1, 3: both strings, then both directories. */
 		if (base.dentry)
 			add_path(room, 1, base.dentry, base.mnt, task, cast);
-		if (two && base2.dentry)
+		if (kind == AS_RENAME && base2.dentry)
 			add_path(room, 3, base2.dentry, base2.mnt, task, cast);
 		hand_over(room);
 	}
@@ -190,72 +208,86 @@ static __always_inline void opened(struct task_struct *task, struct as_task *t, 
 	room_put();
 }
 
-static __always_inline void open_result(struct task_struct *task, struct as_task *t, long ret,
-					int dirfd, __u64 user, __u64 flags, const bool cast)
+static __always_inline __u32 class_of(struct pt_regs *regs, bool compat)
 {
-	if (ret >= 0)
-		opened(task, t, ret, flags, cast);
-	else
-		asked(task, t, AS_OPEN_FAILED, access_of(flags), ret, dirfd, user, 0, 0, false, cast);
+	return config.sys_class[compat][call_number(regs) & (AS_SYSCALLS - 1)];
 }
 
-#define ARG(n) call_arg(regs, n, compat)
+/* open, creat, openat, openat2, open_by_handle_at. */
+static __always_inline void call_open(struct task_struct *task, struct as_task *t,
+				      struct pt_regs *regs, long ret, const bool cast)
+{
+	bool compat = is_compat(task);
+	__u32 class = class_of(regs, compat);
+	struct as_names n = { .dirfd = AT_FDCWD };
 
-/* One program per class and form of the walk. */
-#define HANDLER(name, body)                                                                  \
-	static __always_inline void name(struct task_struct *task, struct as_task *t,        \
-					 struct pt_regs *regs, long ret, bool compat,        \
-					 const bool cast)                                    \
-	{                                                                                    \
-		body;                                                                        \
-	}                                                                                    \
+	if (class == AS_C_OPEN || class == AS_C_CREAT) {
+		n.path = call_arg(regs, 0, compat);
+		n.flags = class == AS_C_CREAT ? O_CREAT | O_TRUNC | 1 : call_arg(regs, 1, compat);
+	} else {
+		n.dirfd = call_arg(regs, 0, compat);
+		n.flags = call_arg(regs, 2, compat);
+		/* A handle is no string: its failure has nothing to say but its error number. */
+		if (class != AS_C_OPENHANDLE)
+			n.path = call_arg(regs, 1, compat);
+		if (class == AS_C_OPENAT2) {
+			void *how = (void *)n.flags;
+
+			n.flags = 0;
+			bpf_probe_read_user(&n.flags, sizeof(n.flags), how);
+		}
+	}
+	if (ret >= 0)
+		opened(task, t, ret, n.flags, cast);
+	else
+		asked(task, t, AS_OPEN_FAILED, access_of(n.flags), ret, &n, cast);
+}
+
+/* execve and execveat that failed; unlink, rmdir, unlinkat, rename, renameat, renameat2. */
+static __always_inline void call_path(struct task_struct *task, struct as_task *t,
+				      struct pt_regs *regs, long ret, const bool cast)
+{
+	bool compat = is_compat(task);
+	__u32 class = class_of(regs, compat), kind;
+	struct as_names n = { .dirfd = AT_FDCWD, .dirfd2 = AT_FDCWD };
+	bool at = class == AS_C_EXECVEAT || class == AS_C_UNLINKAT || class == AS_C_RENAMEAT;
+
+	if (class == AS_C_EXECVE || class == AS_C_EXECVEAT) {
+		if (ret >= 0)
+			return;
+		kind = AS_EXEC_FAILED;
+	} else if (class == AS_C_UNLINK || class == AS_C_UNLINKAT) {
+		kind = AS_UNLINK;
+	} else {
+		kind = AS_RENAME;
+		n.dirfd2 = at ? (int)call_arg(regs, 2, compat) : AT_FDCWD;
+		n.path2 = at ? call_arg(regs, 3, compat) : call_arg(regs, 1, compat);
+	}
+	if (at)
+		n.dirfd = call_arg(regs, 0, compat);
+	n.path = at ? call_arg(regs, 1, compat) : call_arg(regs, 0, compat);
+	asked(task, t, kind, 0, ret, &n, cast);
+}
+
+#define AS_FORM_cast true
+#define AS_FORM_probe false
+
+/* One program per handler and form of the walk. */
+#define HANDLER(name, cast)                                                                  \
 	SEC("?tp_btf/sys_exit")                                                              \
-	int BPF_PROG(name##_cast, struct pt_regs *regs, long ret)                            \
+	int BPF_PROG(name##_##cast, struct pt_regs *regs, long ret)                          \
 	{                                                                                    \
 		struct task_struct *task = bpf_get_current_task_btf();                       \
 		struct as_task *t = gate(task);                                              \
+                                                                                             \
 		if (t)                                                                       \
-			name(task, t, regs, ret, is_compat(task), true);                     \
-		return 0;                                                                    \
-	}                                                                                    \
-	SEC("?tp_btf/sys_exit")                                                              \
-	int BPF_PROG(name##_probe, struct pt_regs *regs, long ret)                           \
-	{                                                                                    \
-		struct task_struct *task = bpf_get_current_task_btf();                       \
-		struct as_task *t = gate(task);                                              \
-		if (t)                                                                       \
-			name(task, t, regs, ret, is_compat(task), false);                    \
+			name(task, t, regs, ret, AS_FORM_##cast);                        \
 		return 0;                                                                    \
 	}
 
-HANDLER(call_open, open_result(task, t, ret, AT_FDCWD, ARG(0), ARG(1), cast))
-HANDLER(call_creat, open_result(task, t, ret, AT_FDCWD, ARG(0), O_CREAT | O_TRUNC | 1, cast))
-HANDLER(call_openat, open_result(task, t, ret, ARG(0), ARG(1), ARG(2), cast))
-HANDLER(call_openat2, {
-	__u64 flags = 0;
-	bpf_probe_read_user(&flags, sizeof(flags), (void *)ARG(2));
-	open_result(task, t, ret, ARG(0), ARG(1), flags, cast);
-})
-HANDLER(call_openhandle, {
-	/* There is no string: a failure has nothing to say but its error number. */
-	if (ret >= 0)
-		opened(task, t, ret, ARG(2), cast);
-	else
-		asked(task, t, AS_OPEN_FAILED, access_of(ARG(2)), ret, ARG(0), 0, 0, 0, false, cast);
-})
-HANDLER(call_execve, {
-	if (ret < 0)
-		asked(task, t, AS_EXEC_FAILED, 0, ret, AT_FDCWD, ARG(0), 0, 0, false, cast);
-})
-HANDLER(call_execveat, {
-	if (ret < 0)
-		asked(task, t, AS_EXEC_FAILED, 0, ret, ARG(0), ARG(1), 0, 0, false, cast);
-})
-HANDLER(call_unlink, asked(task, t, AS_UNLINK, 0, ret, AT_FDCWD, ARG(0), 0, 0, false, cast))
-HANDLER(call_unlinkat, asked(task, t, AS_UNLINK, 0, ret, ARG(0), ARG(1), 0, 0, false, cast))
-HANDLER(call_rename,
-	asked(task, t, AS_RENAME, 0, ret, AT_FDCWD, ARG(0), AT_FDCWD, ARG(1), true, cast))
-HANDLER(call_renameat,
-	asked(task, t, AS_RENAME, 0, ret, ARG(0), ARG(1), ARG(2), ARG(3), true, cast))
+HANDLER(call_open, cast)
+HANDLER(call_open, probe)
+HANDLER(call_path, cast)
+HANDLER(call_path, probe)
 
 #endif

@@ -171,6 +171,7 @@ struct as_room {
 	struct as_record r;
 	__u8 data[AS_DATA + AS_DATA_SLACK];
 	struct as_walk walk;
+	struct sip sip;
 	__u32 pos;
 	__u32 busy;
 };

@@ -6,8 +6,8 @@
 #include <bpf_tracing.h>
 
 #include "wire.h"
-#include "maps.h"
 #include "siphash.h"
+#include "maps.h"
 #include "gate.h"
 #include "record.h"
 #include "walk.h"

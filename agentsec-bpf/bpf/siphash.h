@@ -26,12 +26,12 @@ static __always_inline void sip_round(struct sip *s)
 	s->v2 = rotl(s->v2, 32);
 }
 
-static __always_inline void sip_init(struct sip *s)
+static __always_inline void sip_init(struct sip *s, const volatile __u64 key[2])
 {
-	s->v0 = config.key[0] ^ 0x736f6d6570736575ULL;
-	s->v1 = config.key[1] ^ 0x646f72616e646f6dULL ^ 0xee;
-	s->v2 = config.key[0] ^ 0x6c7967656e657261ULL;
-	s->v3 = config.key[1] ^ 0x7465646279746573ULL;
+	s->v0 = key[0] ^ 0x736f6d6570736575ULL;
+	s->v1 = key[1] ^ 0x646f72616e646f6dULL ^ 0xee;
+	s->v2 = key[0] ^ 0x6c7967656e657261ULL;
+	s->v3 = key[1] ^ 0x7465646279746573ULL;
 }
 
 static __always_inline void sip_word(struct sip *s, __u64 m)

@@ -93,13 +93,18 @@ static __always_inline __u32 walk(struct as_room *room, const bool cast)
 	return AS_F_TRUNCATED;
 }
 
-static __noinline int walk_cast(struct as_room *room)
+/* Not static: the verifier looks at it once in each program, not at each call. */
+__noinline int walk_cast(struct as_room *room)
 {
+	if (!room)
+		return 0;
 	return walk(room, true);
 }
 
-static __noinline int walk_probe(struct as_room *room)
+__noinline int walk_probe(struct as_room *room)
 {
+	if (!room)
+		return 0;
 	return walk(room, false);
 }
 

@@ -66,38 +66,23 @@ const GROUPS: [(&str, &[&str]); 4] = [
         ],
     ),
     ("syscall", &["on_sys_exit", "on_signal"]),
-    (
-        "file",
-        &[
-            "call_open",
-            "call_creat",
-            "call_openat",
-            "call_openat2",
-            "call_openhandle",
-            "call_execve",
-            "call_execveat",
-            "call_unlink",
-            "call_unlinkat",
-            "call_rename",
-            "call_renameat",
-        ],
-    ),
+    ("file", &["call_open", "call_path"]),
     ("peer", &["on_tcp_state", "call_connect", "call_accept"]),
 ];
 
 /// Programs entered by tail call, by class of system call.
 const HANDLERS: [(u8, &str); 13] = [
     (class::OPEN, "call_open"),
-    (class::CREAT, "call_creat"),
-    (class::OPENAT, "call_openat"),
-    (class::OPENAT2, "call_openat2"),
-    (class::OPENHANDLE, "call_openhandle"),
-    (class::EXECVE, "call_execve"),
-    (class::EXECVEAT, "call_execveat"),
-    (class::UNLINK, "call_unlink"),
-    (class::UNLINKAT, "call_unlinkat"),
-    (class::RENAME, "call_rename"),
-    (class::RENAMEAT, "call_renameat"),
+    (class::CREAT, "call_open"),
+    (class::OPENAT, "call_open"),
+    (class::OPENAT2, "call_open"),
+    (class::OPENHANDLE, "call_open"),
+    (class::EXECVE, "call_path"),
+    (class::EXECVEAT, "call_path"),
+    (class::UNLINK, "call_path"),
+    (class::UNLINKAT, "call_path"),
+    (class::RENAME, "call_path"),
+    (class::RENAMEAT, "call_path"),
     (class::CONNECT, "call_connect"),
     (class::ACCEPT, "call_accept"),
 ];
@@ -238,8 +223,10 @@ impl Kernel {
             if !program.autoload() {
                 continue;
             }
-            if let Some(&(class, _)) = HANDLERS.iter().find(|(_, p)| *p == bare) {
-                handlers.push((class, program.as_fd().as_raw_fd()));
+            let own = HANDLERS.iter().filter(|(_, handler)| *handler == bare);
+            let before = handlers.len();
+            handlers.extend(own.map(|&(class, _)| (class, program.as_fd().as_raw_fd())));
+            if handlers.len() > before {
                 continue;
             }
             // Attached later: while a scope is active; for one run.
