@@ -34,9 +34,12 @@ fn the_snippet_works_in_an_empty_crate() {
     fs::write(dir.path().join("src/main.rs"), snippet(&readme)).unwrap();
     // The versions that are here already: nothing is downloaded.
     fs::copy(root.join("Cargo.lock"), dir.path().join("Cargo.lock")).unwrap();
+    // What is built for the tests serves here too: target/debug/deps/readme-… is running.
+    let program = std::env::current_exe().unwrap();
+    let target = program.ancestors().nth(3).unwrap();
     let output = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--offline", "--target-dir"])
-        .arg(root.join("target/readme"))
+        .arg(target)
         .current_dir(dir.path())
         .output()
         .unwrap();
