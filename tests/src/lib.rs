@@ -2,17 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
-use agentsec_core::event::ExitStatus;
 use agentsec_core::event::{
     Dimension, Event, Fact, FileAction, Flags, Origin, Outcome, Phase, ScopeId, What, syscall,
 };
-#[cfg(feature = "bpf")]
-use agentsec_core::observe::{Child, Command, Control, Sensor};
 use agentsec_core::{Activity, Profile, Profiler, Workload};
 
 pub mod strace;
+#[cfg(feature = "bpf")]
+mod watch;
+
+#[cfg(feature = "bpf")]
+pub use watch::{Watch, watch_script};
 
 /// Whether tests that load programs into the kernel can run here. They must where they can:
 /// with `AGENTSEC_REQUIRE_BPF=1`, which `make test` sets for root, a skip is a failure.
@@ -145,94 +146,4 @@ impl Seen {
 /// A path as text.
 pub fn lossy(text: &agentsec_core::event::Text) -> String {
     text.to_string_lossy().into_owned()
-}
-
-/// A loaded sensor that remembers everything it says.
-#[cfg(feature = "bpf")]
-#[derive(Debug)]
-pub struct Watch {
-    /// The consumer.
-    pub sensor: Sensor,
-    /// Its control.
-    pub control: Control,
-    /// What it said so far.
-    pub seen: Seen,
-}
-
-#[cfg(feature = "bpf")]
-impl Watch {
-    /// Loads a sensor with default options.
-    pub fn new() -> Self {
-        let (sensor, control) = Sensor::builder().load().unwrap_or_else(|e| {
-            panic!("{e:#}\n{}", e.verifier_log().unwrap_or_default());
-        });
-        Self {
-            sensor,
-            control,
-            seen: Seen::default(),
-        }
-    }
-
-    /// Takes what is there now.
-    pub fn poll(&mut self) {
-        let events = &mut self.seen.events;
-        self.sensor
-            .poll(Duration::from_millis(20), |e| events.push(e.clone()))
-            .unwrap();
-    }
-
-    /// Goes on until `done` or a minute has passed.
-    pub fn until(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
-        let start = Instant::now();
-        while !done(self) {
-            assert!(
-                start.elapsed() < Duration::from_secs(60),
-                "the workload does not end"
-            );
-            self.poll();
-        }
-    }
-
-    /// Starts a command and watches it to its end.
-    pub fn run(&mut self, command: &Command) -> ExitStatus {
-        let mut child = self
-            .control
-            .spawn(command)
-            .unwrap_or_else(|e| panic!("{e:#}"));
-        self.end(&mut child)
-    }
-
-    /// Watches a started command to its end, and closes its scope.
-    pub fn end(&mut self, child: &mut Child) -> ExitStatus {
-        let mut status = None;
-        self.until(|_| {
-            status = child.try_wait().unwrap();
-            status.is_some()
-        });
-        self.control.remove_scope(child.scope()).unwrap();
-        status.unwrap()
-    }
-
-    /// Ends all scopes and returns everything that was seen.
-    pub fn finish(mut self) -> Seen {
-        let events = &mut self.seen.events;
-        self.sensor.finish(|e| events.push(e.clone())).unwrap();
-        self.seen.origin = Some(self.sensor.origin());
-        self.seen
-    }
-}
-
-#[cfg(feature = "bpf")]
-impl Default for Watch {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Runs one shell script and returns all that was seen of it.
-#[cfg(feature = "bpf")]
-pub fn watch_script(script: &str) -> Seen {
-    let mut watch = Watch::new();
-    watch.run(&Command::new("sh").args(["-c", script]));
-    watch.finish()
 }

@@ -17,7 +17,7 @@ use agentsec_tests::{Seen, Watch, bpf_or_skip};
 /// The closed list of differences.
 mod allowed {
     /// strace's own effects: a stopped call may be shown as restarted.
-    pub const SYSCALLS: [&str; 1] = ["restart_syscall"];
+    pub(super) const SYSCALLS: [&str; 1] = ["restart_syscall"];
 }
 
 /// Runs a command under both witnesses.

@@ -97,15 +97,8 @@ fn runs_add_up_and_completeness_needs_five() {
         return;
     }
     let run = |script: &str| {
-        let (sensor, control) = Sensor::builder()
-            .hash_key(HashKey::from_bytes([3; 32]))
-            .load()
-            .unwrap();
-        let mut watch = Watch {
-            sensor,
-            control,
-            seen: Seen::default(),
-        };
+        let key = HashKey::from_bytes([3; 32]);
+        let mut watch = Watch::with(Sensor::builder().hash_key(key));
         watch.run(&Command::new("sh").args(["-c", script]));
         watch.finish().profile()
     };

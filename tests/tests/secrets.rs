@@ -60,15 +60,7 @@ fn raw_arguments_only_on_demand() {
     if !bpf_or_skip("raw_arguments_only_on_demand") {
         return;
     }
-    let (sensor, control) = agentsec_core::observe::Sensor::builder()
-        .raw_arguments(true)
-        .load()
-        .unwrap();
-    let mut watch = Watch {
-        sensor,
-        control,
-        seen: agentsec_tests::Seen::default(),
-    };
+    let mut watch = Watch::with(agentsec_core::observe::Sensor::builder().raw_arguments(true));
     watch.run(&Command::new("true").arg(SECRET));
     let seen = watch.finish();
     let raw = seen.events.iter().any(|e| {

@@ -36,12 +36,7 @@ fn a_ring_of_one_page_loses_nothing() {
     }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_str().unwrap();
-    let (sensor, control) = Sensor::builder().ring_bytes(4096).load().unwrap();
-    let mut watch = Watch {
-        sensor,
-        control,
-        seen: Seen::default(),
-    };
+    let mut watch = Watch::with(Sensor::builder().ring_bytes(4096));
     watch.run(&open_many(path, 20_000));
     let statistics = watch.control.clone();
     let seen = watch.finish();
@@ -61,12 +56,7 @@ fn a_stopped_consumer_loses_nothing() {
     }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_str().unwrap();
-    let (sensor, control) = Sensor::builder().ring_bytes(1 << 16).load().unwrap();
-    let mut watch = Watch {
-        sensor,
-        control,
-        seen: Seen::default(),
-    };
+    let watch = Watch::with(Sensor::builder().ring_bytes(1 << 16));
     let mut child = watch.control.spawn(&open_many(path, 30_000)).unwrap();
     // Nobody polls until it is over.
     child.wait().unwrap();
@@ -83,12 +73,7 @@ fn beyond_the_quota_operations_are_counted_exactly() {
     }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_str().unwrap();
-    let (sensor, control) = Sensor::builder().facts_per_scope(2000).load().unwrap();
-    let mut watch = Watch {
-        sensor,
-        control,
-        seen: Seen::default(),
-    };
+    let mut watch = Watch::with(Sensor::builder().facts_per_scope(2000));
     watch.run(&open_many(path, 5000));
     let seen = watch.finish();
     let facts = seen.facts(None);
