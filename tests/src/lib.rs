@@ -12,6 +12,7 @@ use agentsec_core::event::{
 use agentsec_core::observe::{Child, Command, Control, Sensor};
 use agentsec_core::{Activity, Profile, Profiler, Workload};
 
+pub mod containers;
 pub mod strace;
 
 /// Whether tests that load programs into the kernel can run here. They must where they can:
