@@ -8,6 +8,7 @@ use agentsec_core::event::{
 };
 use agentsec_core::{Activity, Profile, Profiler, Workload};
 
+pub mod containers;
 pub mod strace;
 #[cfg(feature = "bpf")]
 mod watch;
