@@ -92,11 +92,7 @@ impl Profiler {
             What::Coverage(coverage) => {
                 self.coverage.insert(scope, coverage.clone());
             }
-            What::Scope(ScopeChange::Closed) => {
-                if let Some(last) = self.coverage.remove(&scope) {
-                    self.finished.add_scope(&last, &self.origin.clock);
-                }
-            }
+            What::Scope(ScopeChange::Closed) => self.close(scope),
             What::Scope(ScopeChange::Opened { .. }) | What::Process(_) => {}
         }
     }
@@ -142,13 +138,31 @@ impl Profiler {
 
     /// The scope an event counts for: the innermost, or the one that was chosen.
     fn accepted(&self, event: &Event) -> Option<ScopeId> {
-        match self.scope {
-            Some(scope) => event.scopes.contains(&scope).then_some(scope),
-            None => event.scopes.first().copied(),
+        let innermost = event.scopes.first().copied();
+        let Some(chosen) = self.scope else {
+            return innermost;
+        };
+        // What is done in an inner scope is done in those around it too; its life is its own.
+        let counts = match event.what {
+            What::Use(_) => event.scopes.contains(&chosen),
+            _ => innermost == Some(chosen),
+        };
+        counts.then_some(chosen)
+    }
+
+    /// Nothing more comes of this scope: nothing of it is kept for later.
+    fn close(&mut self, scope: ScopeId) {
+        self.finish(scope);
+        if let Some(last) = self.coverage.remove(&scope) {
+            self.finished.add_scope(&last, &self.origin.clock);
         }
     }
 
     fn begin(&mut self, scope: ScopeId, unit: UnitId) {
+        if self.is_open(scope, unit) {
+            return;
+        }
+        self.finish(scope);
         self.began += 1;
         let open = Open {
             unit,
@@ -160,10 +174,19 @@ impl Profiler {
     }
 
     fn end(&mut self, scope: ScopeId, unit: UnitId) {
-        if self.open.get(&scope).is_some_and(|open| open.unit == unit) {
-            if let Some(mut open) = self.open.remove(&scope) {
-                open.count(&mut self.units, &mut self.sources);
-            }
+        if self.is_open(scope, unit) {
+            self.finish(scope);
+        }
+    }
+
+    fn is_open(&self, scope: ScopeId, unit: UnitId) -> bool {
+        self.open.get(&scope).is_some_and(|open| open.unit == unit)
+    }
+
+    /// Ends whatever unit is open; one in which nothing happened is a unit too.
+    fn finish(&mut self, scope: ScopeId) {
+        if let Some(mut open) = self.open.remove(&scope) {
+            open.count(&mut self.units, &mut self.sources);
         }
     }
 
@@ -221,6 +244,14 @@ impl Profiler {
     }
 }
 
+#[cfg(test)]
+impl Profiler {
+    /// Scopes that something is kept for.
+    pub(super) fn waiting(&self) -> usize {
+        self.open.len() + self.coverage.len()
+    }
+}
+
 impl Open {
     /// Whether it counts as a unit: one that was learned from before does not.
     fn count(&mut self, units: &mut u64, sources: &mut Sources) -> bool {
@@ -237,8 +268,11 @@ fn note(evidence: &mut Evidence, used: &Use, clock: &Clock, flags: Flags, actor:
     evidence.count = evidence.count.saturating_add(used.count);
     evidence.bytes_in = evidence.bytes_in.saturating_add(used.bytes_in);
     evidence.bytes_out = evidence.bytes_out.saturating_add(used.bytes_out);
-    evidence.first = evidence.first.min(clock.unix_nanos(used.first));
-    evidence.last = evidence.last.max(clock.unix_nanos(used.last));
+    for time in [used.first, used.last] {
+        let time = clock.unix_nanos(time);
+        evidence.first = evidence.first.min(time);
+        evidence.last = evidence.last.max(time);
+    }
     evidence.flags |= flags;
     if let Some(actor) = actor {
         evidence.by(actor);

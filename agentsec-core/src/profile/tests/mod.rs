@@ -3,6 +3,7 @@
 
 mod files;
 mod merging;
+mod odd;
 mod stream;
 mod units;
 
