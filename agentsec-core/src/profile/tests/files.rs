@@ -6,7 +6,9 @@ use super::stream::{Stream, file, workload};
 use super::{Profile, Profiler};
 use crate::error::ErrorKind;
 use crate::event::codec::ENVELOPE;
-use crate::event::{CoverageState, Fact, Flags, Outcome};
+use crate::event::{CoverageState, Fact, Flags, Outcome, UnitId};
+use crate::profile::Evidence;
+use crate::profile::coverage::DimensionSum;
 
 /// Some of everything a profile can hold.
 fn rich() -> Profile {
@@ -84,6 +86,26 @@ fn each_kind_of_bad_has_its_own_error() {
     assert_eq!(kind(&|b| b[16..24].fill(0xff)), ErrorKind::Limit);
 }
 
+/// The share of units with something of their own would be more than one.
+#[test]
+fn a_unit_for_each_fact_is_refused_where_there_are_fewer() {
+    let mut profile = rich();
+    let mut numbers = 1..;
+    let source = *profile.sources.0.keys().next().unwrap();
+    for activity in profile.activities.values_mut() {
+        activity.overflow = Default::default();
+        for evidence in activity.facts.values_mut() {
+            let number = numbers.next().unwrap();
+            (evidence.units, evidence.owner) = (1, Some(UnitId { source, number }));
+        }
+        activity.units = 5;
+    }
+    profile.sources.0.insert(source, vec![(1, 100)]);
+    let bytes = profile.to_bytes().unwrap();
+    let kind = Profile::from_bytes(&bytes).unwrap_err().kind();
+    assert_eq!(kind, ErrorKind::Invalid);
+}
+
 /// Profiles that decode and contradict themselves.
 #[test]
 fn contradictions_are_refused() {
@@ -93,7 +115,7 @@ fn contradictions_are_refused() {
         Profile::from_bytes(&profile.to_bytes().unwrap()).map_err(|e| e.kind())
     };
     assert!(kind(&|_| ()).is_ok());
-    let evidence = |profile: &mut Profile, change: &dyn Fn(&mut super::super::Evidence)| {
+    let evidence = |profile: &mut Profile, change: &dyn Fn(&mut Evidence)| {
         for activity in profile.activities.values_mut() {
             activity.facts.values_mut().for_each(change);
         }
@@ -107,6 +129,19 @@ fn contradictions_are_refused() {
     );
     assert_eq!(kind(&|p| p.limit = 1).map(drop), bad);
     assert_eq!(kind(&|p| p.sources.0.clear()).map(drop), bad);
+    let stranger = UnitId {
+        source: [9; 16],
+        number: 1,
+    };
+    let strange = |e: &mut Evidence| e.owner = e.owner.map(|_| stranger);
+    assert_eq!(kind(&|p| evidence(p, &strange)).map(drop), bad);
+    let coverage = |change: &dyn Fn(&mut DimensionSum)| {
+        kind(&|p| p.coverage.0.values_mut().for_each(change)).map(drop)
+    };
+    assert_eq!(coverage(&|sum| sum.states.clear()), bad);
+    let many = || (0..65).map(|n| n.to_string());
+    assert_eq!(coverage(&|sum| sum.gaps.extend(many())), bad);
+    assert_eq!(coverage(&|sum| sum.hooks.extend(many())), bad);
     let ranges = |p: &mut Profile| p.sources.0.values_mut().for_each(|r| r.push((1, 2)));
     assert_eq!(kind(&ranges).map(drop), bad);
 }

@@ -92,6 +92,18 @@ fn the_last_coverage_of_each_scope_counts_once() {
 }
 
 #[test]
+fn what_was_never_visible_has_no_beginning() {
+    let mut seen = Stream::new(1);
+    let mut absent = Stream::new(2);
+    seen.coverage(CoverageState::Partial, 0, "a");
+    absent.coverage(CoverageState::Absent, 0, "b");
+    let since = |profile: &Profile| profile.coverage()[Dimension::File.index()].since;
+    assert_eq!(since(&absent.profile()), None);
+    let merged = absent.profile().merge(&seen.profile()).unwrap();
+    assert_eq!(since(&merged), Some(1_700_000_000_000_000_005));
+}
+
+#[test]
 fn beyond_the_limit_operations_are_counted_and_the_choice_is_stable() {
     let mut stream = Stream::new(1);
     stream.begin();
