@@ -89,6 +89,10 @@ pub(crate) struct JsonSink<W>(pub(crate) W);
 
 impl<W: io::Write> io::Write for JsonSink<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.is_ascii() && !bytes.contains(&0x7f) {
+            self.0.write_all(bytes)?;
+            return Ok(bytes.len());
+        }
         let mut rest = 0;
         let text = std::str::from_utf8(bytes).unwrap_or_default();
         for (at, c) in text.char_indices() {

@@ -18,14 +18,6 @@ pub(crate) struct Entry {
     pub(crate) recent: u64,
 }
 
-/// Where an operation is counted.
-pub(crate) enum Place {
-    /// In this entry.
-    Entry(usize),
-    /// Nowhere else than in the overflow, which is done.
-    Overflow,
-}
-
 /// Positions that changed: `moved[old]` is the new one, if it still has one.
 pub(crate) type Moved = Vec<Option<usize>>;
 
@@ -69,23 +61,30 @@ impl Facts {
         self.entries.get_mut(at)
     }
 
-    /// The place of a fact that `count` operations are to be added to.
-    pub(crate) fn place(&mut self, fact: &Arc<Fact>, count: u64) -> Place {
-        let address = Arc::as_ptr(fact) as usize;
-        if let Some(&(_, at)) = self.by_address.get(&address) {
-            return Place::Entry(at);
-        }
+    /// The place of a fact that `count` operations are to be added to, if it has one: if not,
+    /// they are counted.
+    pub(crate) fn place(&mut self, fact: &Arc<Fact>, count: u64) -> Option<usize> {
         let known = self.by_value.get(fact).copied();
-        let Some(at) = known.or_else(|| self.insert(fact)) else {
+        let place = known.or_else(|| self.insert(fact));
+        if place.is_none() {
             let overflow = &mut self.overflow[fact.dimension().index()];
             *overflow = overflow.saturating_add(count);
-            return Place::Overflow;
-        };
+        }
+        place
+    }
+
+    /// The same for a fact that its source shares: its next sighting is found by address.
+    pub(crate) fn place_shared(&mut self, fact: &Arc<Fact>, count: u64) -> Option<usize> {
+        let address = Arc::as_ptr(fact) as usize;
+        if let Some(&(_, at)) = self.by_address.get(&address) {
+            return Some(at);
+        }
+        let at = self.place(fact, count)?;
         if self.by_address.len() > 2 * self.entries.len() + 64 {
             self.by_address.clear();
         }
         self.by_address.insert(address, (Arc::clone(fact), at));
-        Place::Entry(at)
+        Some(at)
     }
 
     fn insert(&mut self, fact: &Arc<Fact>) -> Option<usize> {

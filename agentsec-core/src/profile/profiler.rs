@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::activity::{Activity, ActivityProfile, Profile};
 use super::coverage::CoverageSum;
 use super::evidence::Evidence;
-use super::facts::{Facts, Place};
+use super::facts::Facts;
 use super::sources::Sources;
 use crate::event::{
-    Actor, Arguments, Clock, Coverage, Event, Fact, Flags, Lineage, Origin, ScopeChange, ScopeId,
-    UnitChange, UnitId, Use, What,
+    Actor, Arguments, Clock, Coverage, Event, Fact, Flags, Lineage, Origin, Outcome, ScopeChange,
+    ScopeId, UnitChange, UnitId, Use, What,
 };
 use crate::workload::Workload;
 
@@ -191,29 +191,40 @@ impl Profiler {
     }
 
     fn learn(&mut self, scope: ScopeId, event: &Event, used: &Use) {
-        self.add(scope, &used.fact, event, used);
+        let place = self.facts.place_shared(&used.fact, used.count);
+        self.add(scope, place, event, used);
         let (Some(detail), Fact::Exec(exec)) = (&used.exec, &*used.fact) else {
             return;
         };
+        if exec.outcome != Outcome::Ok {
+            return; // Nobody was given arguments, and nobody was started.
+        }
         let shape = detail.arguments.iter().map(|a| a.shape.clone()).collect();
         let arguments = Arguments {
             path: exec.path.clone(),
             shape,
             phase: exec.phase,
         };
-        self.add(scope, &Arc::new(Fact::Arguments(arguments)), event, used);
+        self.learn_too(scope, Fact::Arguments(arguments), event, used);
         if let Some(parent) = detail.parent_exe.clone() {
             let lineage = Lineage {
                 parent,
                 path: exec.path.clone(),
                 phase: exec.phase,
             };
-            self.add(scope, &Arc::new(Fact::Lineage(lineage)), event, used);
+            self.learn_too(scope, Fact::Lineage(lineage), event, used);
         }
     }
 
-    fn add(&mut self, scope: ScopeId, fact: &Arc<Fact>, event: &Event, used: &Use) {
-        let Place::Entry(at) = self.facts.place(fact, used.count) else {
+    /// A fact that follows from another.
+    fn learn_too(&mut self, scope: ScopeId, fact: Fact, event: &Event, used: &Use) {
+        let place = self.facts.place(&Arc::new(fact), used.count);
+        self.add(scope, place, event, used);
+    }
+
+    /// Adds what an event tells to the entry at `place`.
+    fn add(&mut self, scope: ScopeId, place: Option<usize>, event: &Event, used: &Use) {
+        let Some(at) = place else {
             return;
         };
         let clock = self.origin.clock;

@@ -7,8 +7,10 @@ mod odd;
 mod stream;
 mod units;
 
+use std::sync::Arc;
+
 use super::{Activity, ActivityProfile, Profile, Profiler};
-use crate::event::{CoverageState, Dimension, Fact, Flags, Outcome, Phase};
+use crate::event::{CoverageState, Dimension, Fact, Flags, Outcome, Phase, What};
 use stream::{Stream, file, scope, workload};
 
 fn only(profile: &Profile) -> &ActivityProfile {
@@ -49,6 +51,23 @@ fn an_exec_tells_about_arguments_and_lineage_too() {
     let lineage: Vec<_> = of(Dimension::Lineage).collect();
     assert!(matches!(&arguments[..], [(Fact::Arguments(a), 2)] if a.shape.len() == 2));
     assert!(matches!(&lineage[..], [(Fact::Lineage(l), 2)] if l.parent.as_bytes() == b"/bin/sh"));
+}
+
+#[test]
+fn a_program_that_did_not_start_got_no_arguments() {
+    let mut stream = Stream::new(1);
+    stream.exec("/bin/sh", "/missing", &["clone"]);
+    let Some(What::Use(used)) = stream.events.last_mut().map(|event| &mut event.what) else {
+        panic!()
+    };
+    let mut failed = (*used.fact).clone();
+    if let Fact::Exec(exec) = &mut failed {
+        exec.outcome = Outcome::Errno(2);
+    }
+    used.fact = Arc::new(failed);
+    let profile = stream.profile();
+    let dimensions: Vec<_> = only(&profile).facts().map(|(f, _)| f.dimension()).collect();
+    assert_eq!(dimensions, [Dimension::Exec]);
 }
 
 #[test]
