@@ -25,7 +25,10 @@ pub(crate) type Moved = Vec<Option<usize>>;
 pub(crate) struct Facts {
     key: KeyId,
     limit: usize,
+    memory: usize,
     entries: Vec<Entry>,
+    /// About how much memory they take.
+    weight: usize,
     by_value: HashMap<Arc<Fact>, usize>,
     /// The facts of a source by their address; each is held, so that no other takes its place.
     by_address: HashMap<usize, (Arc<Fact>, usize)>,
@@ -36,11 +39,14 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn new(key: KeyId, limit: usize) -> Self {
+    /// `limit` facts of each dimension at most, and fewer where they take more than `memory`.
+    pub(crate) fn new(key: KeyId, limit: usize, memory: usize) -> Self {
         Self {
             key,
             limit,
+            memory,
             entries: Vec::new(),
+            weight: 0,
             by_value: HashMap::new(),
             by_address: HashMap::new(),
             held: [0; Dimension::ALL.len()],
@@ -55,6 +61,10 @@ impl Facts {
 
     pub(crate) fn limit(&self) -> usize {
         self.limit
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        self.memory
     }
 
     pub(crate) fn entry(&mut self, at: usize) -> Option<&mut Entry> {
@@ -96,6 +106,7 @@ impl Facts {
         }
         let at = self.entries.len();
         self.held[dimension] += 1;
+        self.weight += bound::weight(fact);
         self.by_value.insert(Arc::clone(fact), at);
         let entry = Entry {
             fact: Arc::clone(fact),
@@ -106,13 +117,25 @@ impl Facts {
         Some(at)
     }
 
-    /// Brings every dimension that holds twice its limit back to it.
+    /// Brings every dimension that holds twice its limit back to it, and lowers the limit where
+    /// facts take more memory than they may: by half until half of it is free, so that this is
+    /// rare.
     pub(crate) fn bound(&mut self) -> Option<Moved> {
         let over = |held: &usize| *held > self.limit.saturating_mul(2).saturating_add(64);
-        if !self.held.iter().any(over) {
+        let heavy = self.weight > self.memory;
+        if !heavy && !self.held.iter().any(over) {
             return None;
         }
-        Some(self.cut())
+        let mut moved = self.cut();
+        while heavy && self.weight > self.memory / 2 && self.limit > 0 {
+            let most = self.held.iter().max().map_or(0, |&held| held);
+            self.limit = self.limit.min(most) / 2;
+            let again = self.cut();
+            for place in &mut moved {
+                *place = place.and_then(|at| again.get(at).copied().flatten());
+            }
+        }
+        Some(moved)
     }
 
     fn cut(&mut self) -> Moved {
@@ -133,6 +156,7 @@ impl Facts {
         self.by_address.clear();
         self.by_value.clear();
         self.held = [0; Dimension::ALL.len()];
+        self.weight = 0;
         let mut moved = Moved::with_capacity(self.entries.len());
         let mut kept = Vec::new();
         for entry in std::mem::take(&mut self.entries) {
@@ -147,6 +171,7 @@ impl Facts {
             }
             moved.push(Some(kept.len()));
             self.held[dimension] += 1;
+            self.weight += bound::weight(&entry.fact);
             self.by_value.insert(Arc::clone(&entry.fact), kept.len());
             kept.push(entry);
         }

@@ -17,7 +17,39 @@ use crate::workload::Workload;
 /// Facts kept of each dimension, unless the embedder says otherwise: what the sensor keeps.
 const LIMIT: usize = 524_288;
 
+/// Memory for facts, unless the embedder says otherwise: what a file of them may take.
+const MEMORY: usize = 512 << 20;
+
 /// Learns from events; [`Profiler::snapshot`] says what was learned so far.
+///
+/// ```
+/// use agentsec_core::event::Replay;
+/// use agentsec_core::{Profile, Profiler, Result, Workload};
+///
+/// /// What a recording tells; a sensor's events are learned from in the same way.
+/// fn learned(recording: &[u8]) -> Result<Profile> {
+///     let mut replay = Replay::new(recording)?;
+///     let workload = Workload::executable("/usr/bin/agent");
+///     let mut profiler = Profiler::new(workload, replay.header().origin);
+///     for event in &mut replay {
+///         profiler.record(&event?);
+///     }
+///     Ok(profiler.snapshot())
+/// }
+/// # let origin = agentsec_core::event::Origin {
+/// #     clock: agentsec_core::event::Clock { boot_id: [0; 16], realtime_at_boot: 0 },
+/// #     key: agentsec_core::event::KeyId([0; 8]),
+/// # };
+/// # let resource = Default::default();
+/// # let header = agentsec_core::event::RecordingHeader { origin, resource };
+/// # let recording = agentsec_core::event::Recording::new(Vec::new(), &header)?;
+/// # let profile = learned(&recording.finish()?)?;
+/// # assert_eq!(Profile::from_bytes(&profile.to_bytes()?)?, profile);
+/// # Ok::<(), agentsec_core::Error>(())
+/// ```
+///
+/// Its memory is bounded by [`Profiler::max_facts`] and [`Profiler::max_memory`], and by the
+/// number of scopes that are open.
 #[derive(Clone, Debug)]
 pub struct Profiler {
     workload: Workload,
@@ -54,7 +86,7 @@ impl Profiler {
             workload,
             origin,
             scope: None,
-            facts: Facts::new(origin.key, LIMIT),
+            facts: Facts::new(origin.key, LIMIT, MEMORY),
             open: HashMap::new(),
             began: 0,
             units: 0,
@@ -76,7 +108,16 @@ impl Profiler {
     /// Default 524,288. Before the first event.
     #[must_use]
     pub fn max_facts(mut self, facts: usize) -> Self {
-        self.facts = Facts::new(self.origin.key, facts);
+        self.facts = Facts::new(self.origin.key, facts, self.facts.memory());
+        self
+    }
+
+    /// Takes about so many bytes of memory for facts at most: where long names would take more,
+    /// fewer facts are kept, as if [`Profiler::max_facts`] were smaller. Default 512 MiB. Before
+    /// the first event.
+    #[must_use]
+    pub fn max_memory(mut self, bytes: usize) -> Self {
+        self.facts = Facts::new(self.origin.key, self.facts.limit(), bytes);
         self
     }
 

@@ -3,12 +3,13 @@
 use proptest::prelude::*;
 
 use super::stream::{Stream, file, workload};
-use super::{Profile, Profiler};
+use super::{Profile, Profiler, only};
 use crate::error::ErrorKind;
-use crate::event::codec::ENVELOPE;
-use crate::event::{CoverageState, Fact, Flags, Outcome, UnitId};
+use crate::event::codec::{ENVELOPE, Format};
+use crate::event::{CoverageState, Dimension, Fact, Flags, Outcome, UnitId};
 use crate::profile::Evidence;
 use crate::profile::coverage::DimensionSum;
+use crate::profile::file::{FORMAT, fitting};
 
 /// Some of everything a profile can hold.
 fn rich() -> Profile {
@@ -46,6 +47,40 @@ fn what_is_written_is_read() {
     let missing = Profile::load(dir.path().join("missing")).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::NotFound);
     assert!(format!("{missing:#}").contains("missing"));
+}
+
+/// What does not fit a file is counted, and the rest is saved.
+#[test]
+fn a_profile_that_is_too_large_is_saved_with_fewer_facts() {
+    let mut stream = Stream::new(1);
+    stream.begin();
+    for number in 0..200 {
+        stream.used(file(&format!("/{number}/{}", "long".repeat(1000))), 1);
+    }
+    stream.exec("/bin/sh", "/bin/true", &[]);
+    stream.end();
+    let whole = stream.profile();
+    let small = Format {
+        max_payload: 128 << 10,
+        ..FORMAT
+    };
+    let bytes = fitting(&whole, &small).unwrap();
+    assert!(
+        (64 << 10..128 << 10).contains(&bytes.len()),
+        "{}",
+        bytes.len()
+    );
+    let read = Profile::from_bytes(&bytes).unwrap();
+    let (kept, all) = (only(&read), only(&whole));
+    let files = kept.facts_of(Dimension::File).count() as u64;
+    assert_eq!((files, kept.overflow(Dimension::File)), (25, 175));
+    assert_eq!(kept.facts_of(Dimension::Exec).count(), 1);
+    assert!(
+        kept.facts()
+            .all(|fact| all.facts().any(|other| other == fact))
+    );
+    let limited = stream.learned_by(Profiler::new(workload(), stream.origin()).max_facts(25));
+    assert_eq!(read, limited, "as if it had been learned so");
 }
 
 /// The file of version 1.0 that every later release must read. `BLESS=1` writes it anew, which

@@ -152,6 +152,35 @@ fn beyond_the_limit_operations_are_counted_and_the_choice_is_stable() {
 }
 
 #[test]
+fn long_names_take_no_more_memory_than_they_may() {
+    let mut stream = Stream::new(1);
+    stream.begin();
+    for number in 0..1000 {
+        stream.used(file(&format!("/{number}/{}", "long".repeat(1000))), 1);
+        stream.used(file("/often"), 1);
+    }
+    stream.exec("/bin/sh", "/bin/true", &[]);
+    stream.end();
+    let of =
+        |bytes| stream.learned_by(Profiler::new(workload(), stream.origin()).max_memory(bytes));
+    let profile = of(1 << 20);
+    let files = || only(&profile).facts_of(Dimension::File);
+    assert!((50..240).contains(&files().count()), "{}", files().count());
+    let kept: u64 = files().map(|(_, evidence)| evidence.count).sum();
+    assert_eq!(kept + only(&profile).overflow(Dimension::File), 2000);
+    assert!(files().all(|(_, evidence)| evidence.units == 1));
+    assert_eq!(only(&profile).facts_of(Dimension::Exec).count(), 1);
+    let limit = profile.limit() as usize;
+    let limited = Profiler::new(workload(), stream.origin()).max_facts(limit);
+    assert_eq!(
+        profile,
+        stream.learned_by(limited),
+        "as if it had been learned so"
+    );
+    assert_eq!(only(&of(0)).facts().count(), 0);
+}
+
+#[test]
 fn different_profiles_differ_by_what_was_done() {
     let mut a = Stream::new(1);
     a.begin();
