@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::io;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -76,6 +77,40 @@ pub fn json_text(bytes: &[u8]) -> (String, Option<String>) {
             String::from_utf8_lossy(bytes).into_owned(),
             Some(STANDARD.encode(bytes)),
         ),
+    }
+}
+
+/// Passes JSON on with everything as an escape of JSON that [`terminal`] would escape: a reader
+/// gets the same strings, and a terminal that shows the document nothing to obey.
+///
+/// Outside strings JSON is plain ASCII, so whatever is not stands in one. Each write must hold
+/// whole characters, as those of a JSON writer do.
+pub(crate) struct JsonSink<W>(pub(crate) W);
+
+impl<W: io::Write> io::Write for JsonSink<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.is_ascii() && !bytes.contains(&0x7f) {
+            self.0.write_all(bytes)?;
+            return Ok(bytes.len());
+        }
+        let mut rest = 0;
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        for (at, c) in text.char_indices() {
+            if c != '\x7f' && !is_deceptive(c) {
+                continue;
+            }
+            self.0.write_all(bytes.get(rest..at).unwrap_or_default())?;
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(self.0, "\\u{unit:04x}")?;
+            }
+            rest = at + c.len_utf8();
+        }
+        self.0.write_all(bytes.get(rest..).unwrap_or_default())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -155,6 +190,18 @@ mod tests {
             rest = &rest[length..];
         }
         out
+    }
+
+    #[test]
+    fn json_reads_as_ever_and_shows_nothing_hidden() {
+        let text = "é/\u{9b}31m\x7f\u{202e}\u{feff}\u{e0041}日本\n\"";
+        let mut out = Vec::new();
+        serde_json::to_writer(JsonSink(&mut out), &[text]).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        let shown = r#"["é/\u009b31m\u007f\u202e\ufeff\udb40\udc41日本\n\""]"#;
+        assert_eq!(out, shown);
+        let read: Vec<String> = serde_json::from_str(&out).unwrap();
+        assert_eq!(read, [text]);
     }
 
     #[test]

@@ -145,7 +145,8 @@ pub struct Access {
 }
 
 impl Access {
-    /// The stable name used in every output, e.g. `read`, `write+create+truncate`.
+    /// The stable name used in every output, e.g. `read`, `write+create+truncate`; `none` of a
+    /// file opened for its `ioctl`s alone.
     pub fn name(self) -> String {
         let parts = [
             (self.read, "read"),
@@ -159,6 +160,9 @@ impl Access {
             .filter(|(on, _)| *on)
             .map(|&(_, name)| name)
             .collect();
+        if names.is_empty() {
+            return "none".to_owned();
+        }
         names.join("+")
     }
 }

@@ -209,7 +209,7 @@ pub struct ExecDetail {
     pub parent_exe: Option<Text>,
     /// Arguments, the program's own name left out; reduced unless the embedder asked for raw text.
     pub arguments: Vec<Argument>,
-    /// Real and effective user and group.
+    /// Real user.
     pub uid: u32,
     /// Effective user.
     pub euid: u32,

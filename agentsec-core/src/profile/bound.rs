@@ -36,6 +36,27 @@ impl TextNumbers for Hashed {
     }
 }
 
+/// About how much memory a fact takes in a profile in the making, and never too little.
+pub(crate) fn weight(fact: &Fact) -> usize {
+    let mut strings = Weighed(0);
+    let rest = wire::fact(fact, &mut strings);
+    let numbers = match &rest {
+        wire::Fact::Arguments { shape, .. } => shape.len(),
+        _ => 0,
+    };
+    strings.0 + numbers * 16 + 384
+}
+
+/// Adds up the bytes of strings.
+struct Weighed(usize);
+
+impl TextNumbers for Weighed {
+    fn text(&mut self, text: &Text) -> u32 {
+        self.0 += text.as_bytes().len();
+        0
+    }
+}
+
 /// The largest rank that stays when `limit` of `ranks` may; `None` if all may.
 pub(crate) fn threshold(ranks: &mut [Rank], limit: usize) -> Option<Rank> {
     if ranks.len() <= limit {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{Clock, Coverage, CoverageState, Dimension};
 
-/// Different gaps kept of one dimension; beyond it the first ones in their order stay.
-const MOST_GAPS: usize = 64;
+/// Different gaps kept of one dimension, and different hooks; beyond it the first ones in their
+/// order stay, whatever the order in which they came.
+pub(crate) const MOST_GAPS: usize = 64;
 
 /// How well one dimension was seen, over everything a profile holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub struct DimensionSummary {
     pub dimension: Dimension,
     /// Whether it was visible: `partial` also where it was visible to some sources only.
     pub state: CoverageState,
-    /// Since when, in nanoseconds since 1970 (UTC); `None` where it is off.
+    /// Since when, in nanoseconds since 1970 (UTC); `None` where it was never visible.
     pub since: Option<i64>,
     /// Operations that happened and whose fact was not recorded.
     pub lost: u64,
@@ -25,7 +26,7 @@ pub struct DimensionSummary {
     pub faults: u64,
     /// The mechanisms in use.
     pub hooks: Vec<String>,
-    /// What is known not to be seen.
+    /// What is known not to be seen; of very many the first 64 in their order.
     pub gaps: Vec<String>,
 }
 
@@ -36,6 +37,7 @@ pub(crate) struct CoverageSum(pub(crate) BTreeMap<Dimension, DimensionSum>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DimensionSum {
     pub(crate) states: BTreeSet<CoverageState>,
+    /// [`NEVER`] where it was never visible.
     pub(crate) since: i64,
     pub(crate) lost: u64,
     pub(crate) truncated: u64,
@@ -44,16 +46,24 @@ pub(crate) struct DimensionSum {
     pub(crate) gaps: BTreeSet<String>,
 }
 
+/// Later than every time: what the first one is less than.
+const NEVER: i64 = i64::MAX;
+
 impl CoverageSum {
     /// Adds the final (or present) coverage of one scope.
     pub(crate) fn add_scope(&mut self, coverage: &Coverage, clock: &Clock) {
         for one in &coverage.dimensions {
             let hook = Some(&one.hook).filter(|hook| !hook.is_empty());
+            let visible = matches!(one.state, CoverageState::Observed | CoverageState::Partial);
             self.add_dimension(
                 one.dimension,
                 &DimensionSum {
                     states: BTreeSet::from([one.state]),
-                    since: clock.unix_nanos(one.since),
+                    since: if visible {
+                        clock.unix_nanos(one.since)
+                    } else {
+                        NEVER
+                    },
                     lost: one.lost,
                     truncated: one.truncated,
                     faults: one.faults,
@@ -74,7 +84,7 @@ impl CoverageSum {
     fn add_dimension(&mut self, dimension: Dimension, other: &DimensionSum) {
         let sum = self.0.entry(dimension).or_insert_with(|| DimensionSum {
             states: BTreeSet::new(),
-            since: i64::MAX,
+            since: NEVER,
             lost: 0,
             truncated: 0,
             faults: 0,
@@ -132,7 +142,7 @@ impl DimensionSum {
         DimensionSummary {
             dimension,
             state,
-            since: Some(self.since),
+            since: Some(self.since).filter(|&since| since != NEVER),
             lost: self.lost,
             truncated: self.truncated,
             faults: self.faults,

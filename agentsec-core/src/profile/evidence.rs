@@ -31,6 +31,7 @@ pub struct Evidence {
 /// Somebody who did it: the one with the smallest hash, so that the choice does not depend on
 /// the order in which profiles are merged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub struct ExampleActor {
     /// The program it ran, if known.
     pub exe: Option<Text>,
@@ -66,6 +67,9 @@ impl Evidence {
 
     /// This actor did it too.
     pub(crate) fn by(&mut self, actor: &Actor) {
+        if self.actor.as_ref().is_some_and(|kept| kept.is(actor)) {
+            return;
+        }
         let example = ExampleActor {
             exe: actor.exe.clone(),
             pid: actor.process.pid,
@@ -106,6 +110,17 @@ impl Evidence {
 }
 
 impl ExampleActor {
+    fn is(&self, actor: &Actor) -> bool {
+        let Self {
+            exe,
+            pid,
+            container_pid,
+            uid,
+        } = self;
+        (*pid, *container_pid, *uid) == (actor.process.pid, actor.container_pid, actor.uid)
+            && *exe == actor.exe
+    }
+
     /// Order by hash; equal hashes fall back to the content.
     fn rank(&self) -> ([u8; 32], &Self) {
         let mut hash = Sha256::new();

@@ -18,14 +18,6 @@ pub(crate) struct Entry {
     pub(crate) recent: u64,
 }
 
-/// Where an operation is counted.
-pub(crate) enum Place {
-    /// In this entry.
-    Entry(usize),
-    /// Nowhere else than in the overflow, which is done.
-    Overflow,
-}
-
 /// Positions that changed: `moved[old]` is the new one, if it still has one.
 pub(crate) type Moved = Vec<Option<usize>>;
 
@@ -33,7 +25,10 @@ pub(crate) type Moved = Vec<Option<usize>>;
 pub(crate) struct Facts {
     key: KeyId,
     limit: usize,
+    memory: usize,
     entries: Vec<Entry>,
+    /// About how much memory they take.
+    weight: usize,
     by_value: HashMap<Arc<Fact>, usize>,
     /// The facts of a source by their address; each is held, so that no other takes its place.
     by_address: HashMap<usize, (Arc<Fact>, usize)>,
@@ -44,11 +39,14 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn new(key: KeyId, limit: usize) -> Self {
+    /// `limit` facts of each dimension at most, and fewer where they take more than `memory`.
+    pub(crate) fn new(key: KeyId, limit: usize, memory: usize) -> Self {
         Self {
             key,
             limit,
+            memory,
             entries: Vec::new(),
+            weight: 0,
             by_value: HashMap::new(),
             by_address: HashMap::new(),
             held: [0; Dimension::ALL.len()],
@@ -65,27 +63,38 @@ impl Facts {
         self.limit
     }
 
+    pub(crate) fn memory(&self) -> usize {
+        self.memory
+    }
+
     pub(crate) fn entry(&mut self, at: usize) -> Option<&mut Entry> {
         self.entries.get_mut(at)
     }
 
-    /// The place of a fact that `count` operations are to be added to.
-    pub(crate) fn place(&mut self, fact: &Arc<Fact>, count: u64) -> Place {
-        let address = Arc::as_ptr(fact) as usize;
-        if let Some(&(_, at)) = self.by_address.get(&address) {
-            return Place::Entry(at);
-        }
+    /// The place of a fact that `count` operations are to be added to, if it has one: if not,
+    /// they are counted.
+    pub(crate) fn place(&mut self, fact: &Arc<Fact>, count: u64) -> Option<usize> {
         let known = self.by_value.get(fact).copied();
-        let Some(at) = known.or_else(|| self.insert(fact)) else {
+        let place = known.or_else(|| self.insert(fact));
+        if place.is_none() {
             let overflow = &mut self.overflow[fact.dimension().index()];
             *overflow = overflow.saturating_add(count);
-            return Place::Overflow;
-        };
+        }
+        place
+    }
+
+    /// The same for a fact that its source shares: its next sighting is found by address.
+    pub(crate) fn place_shared(&mut self, fact: &Arc<Fact>, count: u64) -> Option<usize> {
+        let address = Arc::as_ptr(fact) as usize;
+        if let Some(&(_, at)) = self.by_address.get(&address) {
+            return Some(at);
+        }
+        let at = self.place(fact, count)?;
         if self.by_address.len() > 2 * self.entries.len() + 64 {
             self.by_address.clear();
         }
         self.by_address.insert(address, (Arc::clone(fact), at));
-        Place::Entry(at)
+        Some(at)
     }
 
     fn insert(&mut self, fact: &Arc<Fact>) -> Option<usize> {
@@ -97,6 +106,7 @@ impl Facts {
         }
         let at = self.entries.len();
         self.held[dimension] += 1;
+        self.weight += bound::weight(fact);
         self.by_value.insert(Arc::clone(fact), at);
         let entry = Entry {
             fact: Arc::clone(fact),
@@ -107,13 +117,25 @@ impl Facts {
         Some(at)
     }
 
-    /// Brings every dimension that holds twice its limit back to it.
+    /// Brings every dimension that holds twice its limit back to it, and lowers the limit where
+    /// facts take more memory than they may: by half until half of it is free, so that this is
+    /// rare.
     pub(crate) fn bound(&mut self) -> Option<Moved> {
         let over = |held: &usize| *held > self.limit.saturating_mul(2).saturating_add(64);
-        if !self.held.iter().any(over) {
+        let heavy = self.weight > self.memory;
+        if !heavy && !self.held.iter().any(over) {
             return None;
         }
-        Some(self.cut())
+        let mut moved = self.cut();
+        while heavy && self.weight > self.memory / 2 && self.limit > 0 {
+            let most = self.held.iter().max().map_or(0, |&held| held);
+            self.limit = self.limit.min(most) / 2;
+            let again = self.cut();
+            for place in &mut moved {
+                *place = place.and_then(|at| again.get(at).copied().flatten());
+            }
+        }
+        Some(moved)
     }
 
     fn cut(&mut self) -> Moved {
@@ -134,6 +156,7 @@ impl Facts {
         self.by_address.clear();
         self.by_value.clear();
         self.held = [0; Dimension::ALL.len()];
+        self.weight = 0;
         let mut moved = Moved::with_capacity(self.entries.len());
         let mut kept = Vec::new();
         for entry in std::mem::take(&mut self.entries) {
@@ -148,6 +171,7 @@ impl Facts {
             }
             moved.push(Some(kept.len()));
             self.held[dimension] += 1;
+            self.weight += bound::weight(&entry.fact);
             self.by_value.insert(Arc::clone(&entry.fact), kept.len());
             kept.push(entry);
         }

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use super::activity::Profile;
 use super::wire;
-use crate::error::{IoContext, Result};
+use crate::error::{ErrorKind, IoContext, Result};
 use crate::event::codec::{ENVELOPE, Format, Version};
 use crate::files::{self, AtomicFile};
 
 /// The file of a profile.
-const FORMAT: Format<{ 2 << 30 }> = Format {
+pub(super) const FORMAT: Format<{ 2 << 30 }> = Format {
     name: "profile",
     magic: *b"AGSECPRF",
     version: Version { major: 1, minor: 0 },
@@ -19,8 +19,11 @@ const FORMAT: Format<{ 2 << 30 }> = Format {
 
 impl Profile {
     /// The profile as bytes: equal profiles have equal bytes.
+    ///
+    /// One that is larger than half a gigabyte has fewer facts in them, as if its limit were
+    /// smaller: a workload that knows many long names cannot keep its profile from being saved.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        FORMAT.encode(&wire::Profile::new(self)?)
+        fitting(self, &FORMAT)
     }
 
     /// The profile in these bytes. Nothing in them is trusted: each way of being bad has its own
@@ -47,6 +50,19 @@ impl Profile {
         let bytes = files::read(path, (FORMAT.max_payload + ENVELOPE) as u64)?;
         Self::from_bytes(&bytes)
             .map_err(|e| e.context(format!("failed to load {}", path.display())))
+    }
+}
+
+/// The profile with as many facts as the format can hold.
+pub(super) fn fitting<const MEMORY: usize>(
+    profile: &Profile,
+    format: &Format<MEMORY>,
+) -> Result<Vec<u8>> {
+    match format.encode(&wire::Profile::new(profile)?) {
+        Err(error) if error.kind() == ErrorKind::Limit && profile.limit > 0 => {
+            fitting(&profile.halved(), format)
+        }
+        encoded => encoded,
     }
 }
 

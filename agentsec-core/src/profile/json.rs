@@ -1,7 +1,8 @@
 //! A profile as one JSON document, `agentsec.profile/1`: the form for people and other programs.
 //!
 //! Its schema is `schema/agentsec.profile-1.schema.json` in this crate. Strings that are not
-//! UTF-8 show U+FFFD and have their bytes in base64 beside them.
+//! UTF-8 show U+FFFD and have their bytes in base64 beside them. What a terminal might obey, and
+//! what is invisible or changes the direction of text, is escaped as JSON does it.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -13,7 +14,8 @@ use super::activity::{Activity, ActivityProfile, Profile};
 use super::completeness::Completeness;
 use super::evidence::{Evidence, ExampleActor};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Dimension, Fact, FileAction, Outcome, Phase, Text, escape, syscall, time};
+use crate::event::escape::{self, JsonSink};
+use crate::event::{Dimension, Fact, FileAction, Outcome, Phase, Text, syscall, time};
 
 /// The name of the format, with its version.
 const SCHEMA: &str = "agentsec.profile/1";
@@ -27,8 +29,11 @@ impl Profile {
     }
 
     /// Writes the profile as one JSON document, pretty-printed, with a line feed at its end.
+    ///
+    /// It writes in small pieces: give it a buffer. A terminal may show the document.
     pub fn write_json(&self, mut out: impl Write) -> Result<()> {
-        serde_json::to_writer_pretty(&mut out, &document(self)?).map_err(failed)?;
+        let sink = JsonSink(&mut out);
+        serde_json::to_writer_pretty(sink, &document(self)?).map_err(failed)?;
         out.write_all(b"\n").map_err(failed)
     }
 }

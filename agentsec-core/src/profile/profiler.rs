@@ -6,18 +6,50 @@ use std::sync::Arc;
 use super::activity::{Activity, ActivityProfile, Profile};
 use super::coverage::CoverageSum;
 use super::evidence::Evidence;
-use super::facts::{Facts, Place};
+use super::facts::Facts;
 use super::sources::Sources;
 use crate::event::{
-    Actor, Arguments, Clock, Coverage, Event, Fact, Flags, Lineage, Origin, ScopeChange, ScopeId,
-    UnitChange, UnitId, Use, What,
+    Actor, Arguments, Clock, Coverage, Event, Fact, Flags, Lineage, Origin, Outcome, ScopeChange,
+    ScopeId, UnitChange, UnitId, Use, What,
 };
 use crate::workload::Workload;
 
 /// Facts kept of each dimension, unless the embedder says otherwise: what the sensor keeps.
 const LIMIT: usize = 524_288;
 
+/// Memory for facts, unless the embedder says otherwise: what a file of them may take.
+const MEMORY: usize = 512 << 20;
+
 /// Learns from events; [`Profiler::snapshot`] says what was learned so far.
+///
+/// ```
+/// use agentsec_core::event::Replay;
+/// use agentsec_core::{Profile, Profiler, Result, Workload};
+///
+/// /// What a recording tells; a sensor's events are learned from in the same way.
+/// fn learned(recording: &[u8]) -> Result<Profile> {
+///     let mut replay = Replay::new(recording)?;
+///     let workload = Workload::executable("/usr/bin/agent");
+///     let mut profiler = Profiler::new(workload, replay.header().origin);
+///     for event in &mut replay {
+///         profiler.record(&event?);
+///     }
+///     Ok(profiler.snapshot())
+/// }
+/// # let origin = agentsec_core::event::Origin {
+/// #     clock: agentsec_core::event::Clock { boot_id: [0; 16], realtime_at_boot: 0 },
+/// #     key: agentsec_core::event::KeyId([0; 8]),
+/// # };
+/// # let resource = Default::default();
+/// # let header = agentsec_core::event::RecordingHeader { origin, resource };
+/// # let recording = agentsec_core::event::Recording::new(Vec::new(), &header)?;
+/// # let profile = learned(&recording.finish()?)?;
+/// # assert_eq!(Profile::from_bytes(&profile.to_bytes()?)?, profile);
+/// # Ok::<(), agentsec_core::Error>(())
+/// ```
+///
+/// Its memory is bounded by [`Profiler::max_facts`] and [`Profiler::max_memory`], and by the
+/// number of scopes that are open.
 #[derive(Clone, Debug)]
 pub struct Profiler {
     workload: Workload,
@@ -54,7 +86,7 @@ impl Profiler {
             workload,
             origin,
             scope: None,
-            facts: Facts::new(origin.key, LIMIT),
+            facts: Facts::new(origin.key, LIMIT, MEMORY),
             open: HashMap::new(),
             began: 0,
             units: 0,
@@ -76,7 +108,16 @@ impl Profiler {
     /// Default 524,288. Before the first event.
     #[must_use]
     pub fn max_facts(mut self, facts: usize) -> Self {
-        self.facts = Facts::new(self.origin.key, facts);
+        self.facts = Facts::new(self.origin.key, facts, self.facts.memory());
+        self
+    }
+
+    /// Takes about so many bytes of memory for facts at most: where long names would take more,
+    /// fewer facts are kept, as if [`Profiler::max_facts`] were smaller. Default 512 MiB. Before
+    /// the first event.
+    #[must_use]
+    pub fn max_memory(mut self, bytes: usize) -> Self {
+        self.facts = Facts::new(self.origin.key, self.facts.limit(), bytes);
         self
     }
 
@@ -92,11 +133,7 @@ impl Profiler {
             What::Coverage(coverage) => {
                 self.coverage.insert(scope, coverage.clone());
             }
-            What::Scope(ScopeChange::Closed) => {
-                if let Some(last) = self.coverage.remove(&scope) {
-                    self.finished.add_scope(&last, &self.origin.clock);
-                }
-            }
+            What::Scope(ScopeChange::Closed) => self.close(scope),
             What::Scope(ScopeChange::Opened { .. }) | What::Process(_) => {}
         }
     }
@@ -142,13 +179,31 @@ impl Profiler {
 
     /// The scope an event counts for: the innermost, or the one that was chosen.
     fn accepted(&self, event: &Event) -> Option<ScopeId> {
-        match self.scope {
-            Some(scope) => event.scopes.contains(&scope).then_some(scope),
-            None => event.scopes.first().copied(),
+        let innermost = event.scopes.first().copied();
+        let Some(chosen) = self.scope else {
+            return innermost;
+        };
+        // What is done in an inner scope is done in those around it too; its life is its own.
+        let counts = match event.what {
+            What::Use(_) => event.scopes.contains(&chosen),
+            _ => innermost == Some(chosen),
+        };
+        counts.then_some(chosen)
+    }
+
+    /// Nothing more comes of this scope: nothing of it is kept for later.
+    fn close(&mut self, scope: ScopeId) {
+        self.finish(scope);
+        if let Some(last) = self.coverage.remove(&scope) {
+            self.finished.add_scope(&last, &self.origin.clock);
         }
     }
 
     fn begin(&mut self, scope: ScopeId, unit: UnitId) {
+        if self.is_open(scope, unit) {
+            return;
+        }
+        self.finish(scope);
         self.began += 1;
         let open = Open {
             unit,
@@ -160,37 +215,57 @@ impl Profiler {
     }
 
     fn end(&mut self, scope: ScopeId, unit: UnitId) {
-        if self.open.get(&scope).is_some_and(|open| open.unit == unit) {
-            if let Some(mut open) = self.open.remove(&scope) {
-                open.count(&mut self.units, &mut self.sources);
-            }
+        if self.is_open(scope, unit) {
+            self.finish(scope);
+        }
+    }
+
+    fn is_open(&self, scope: ScopeId, unit: UnitId) -> bool {
+        self.open.get(&scope).is_some_and(|open| open.unit == unit)
+    }
+
+    /// Ends whatever unit is open; one in which nothing happened is a unit too.
+    fn finish(&mut self, scope: ScopeId) {
+        if let Some(mut open) = self.open.remove(&scope) {
+            open.count(&mut self.units, &mut self.sources);
         }
     }
 
     fn learn(&mut self, scope: ScopeId, event: &Event, used: &Use) {
-        self.add(scope, &used.fact, event, used);
+        let place = self.facts.place_shared(&used.fact, used.count);
+        self.add(scope, place, event, used);
         let (Some(detail), Fact::Exec(exec)) = (&used.exec, &*used.fact) else {
             return;
         };
+        if exec.outcome != Outcome::Ok {
+            return; // Nobody was given arguments, and nobody was started.
+        }
         let shape = detail.arguments.iter().map(|a| a.shape.clone()).collect();
         let arguments = Arguments {
             path: exec.path.clone(),
             shape,
             phase: exec.phase,
         };
-        self.add(scope, &Arc::new(Fact::Arguments(arguments)), event, used);
+        self.learn_too(scope, Fact::Arguments(arguments), event, used);
         if let Some(parent) = detail.parent_exe.clone() {
             let lineage = Lineage {
                 parent,
                 path: exec.path.clone(),
                 phase: exec.phase,
             };
-            self.add(scope, &Arc::new(Fact::Lineage(lineage)), event, used);
+            self.learn_too(scope, Fact::Lineage(lineage), event, used);
         }
     }
 
-    fn add(&mut self, scope: ScopeId, fact: &Arc<Fact>, event: &Event, used: &Use) {
-        let Place::Entry(at) = self.facts.place(fact, used.count) else {
+    /// A fact that follows from another.
+    fn learn_too(&mut self, scope: ScopeId, fact: Fact, event: &Event, used: &Use) {
+        let place = self.facts.place(&Arc::new(fact), used.count);
+        self.add(scope, place, event, used);
+    }
+
+    /// Adds what an event tells to the entry at `place`.
+    fn add(&mut self, scope: ScopeId, place: Option<usize>, event: &Event, used: &Use) {
+        let Some(at) = place else {
             return;
         };
         let clock = self.origin.clock;
@@ -221,6 +296,14 @@ impl Profiler {
     }
 }
 
+#[cfg(test)]
+impl Profiler {
+    /// Scopes that something is kept for.
+    pub(super) fn waiting(&self) -> usize {
+        self.open.len() + self.coverage.len()
+    }
+}
+
 impl Open {
     /// Whether it counts as a unit: one that was learned from before does not.
     fn count(&mut self, units: &mut u64, sources: &mut Sources) -> bool {
@@ -237,8 +320,11 @@ fn note(evidence: &mut Evidence, used: &Use, clock: &Clock, flags: Flags, actor:
     evidence.count = evidence.count.saturating_add(used.count);
     evidence.bytes_in = evidence.bytes_in.saturating_add(used.bytes_in);
     evidence.bytes_out = evidence.bytes_out.saturating_add(used.bytes_out);
-    evidence.first = evidence.first.min(clock.unix_nanos(used.first));
-    evidence.last = evidence.last.max(clock.unix_nanos(used.last));
+    for time in [used.first, used.last] {
+        let time = clock.unix_nanos(time);
+        evidence.first = evidence.first.min(time);
+        evidence.last = evidence.last.max(time);
+    }
     evidence.flags |= flags;
     if let Some(actor) = actor {
         evidence.by(actor);

@@ -12,17 +12,23 @@ pub(crate) struct Sources(pub(crate) BTreeMap<[u8; 16], Vec<(u64, u64)>>);
 impl Sources {
     /// Adds one unit; `false` if it was there.
     pub(crate) fn insert(&mut self, unit: UnitId) -> bool {
-        let ranges = self.0.entry(unit.source).or_default();
-        let at = ranges.partition_point(|&(_, last)| last < unit.number);
-        if ranges
-            .get(at)
-            .is_some_and(|&(first, _)| first <= unit.number)
-        {
+        if self.contains(unit) {
             return false;
         }
+        let ranges = self.0.entry(unit.source).or_default();
+        let at = ranges.partition_point(|&(_, last)| last < unit.number);
         ranges.insert(at, (unit.number, unit.number));
         *ranges = joined(ranges);
         true
+    }
+
+    /// Whether this unit is there.
+    pub(crate) fn contains(&self, unit: UnitId) -> bool {
+        let ranges = self.0.get(&unit.source).map_or(&[][..], Vec::as_slice);
+        let at = ranges.partition_point(|&(_, last)| last < unit.number);
+        ranges
+            .get(at)
+            .is_some_and(|&(first, _)| first <= unit.number)
     }
 
     /// Both together; `None` if they hold a unit in common.

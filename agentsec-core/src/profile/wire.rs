@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::activity::{self, PerDimension};
-use super::coverage::{CoverageSum, DimensionSum};
+use super::coverage::{CoverageSum, DimensionSum, MOST_GAPS};
 use super::evidence;
 use super::sources::Sources;
 use crate::error::{Error, ErrorKind, Result};
@@ -260,7 +260,7 @@ impl Profile {
         let activities: Result<Vec<_>> = self
             .activities
             .into_iter()
-            .map(|a| a.into_domain(&texts, self.limit))
+            .map(|a| a.into_domain(&texts, self.limit, &sources))
             .collect();
         Ok(activity::Profile {
             workload: Workload::from_resource(&resource)?,
@@ -276,6 +276,12 @@ impl Profile {
 
 impl Coverage {
     fn into_domain(self) -> Result<(event::Dimension, DimensionSum)> {
+        if self.states.is_empty() {
+            return Err(bad("a dimension is in no state"));
+        }
+        if self.hooks.len().max(self.gaps.len()) > MOST_GAPS {
+            return Err(bad("a dimension has too many gaps"));
+        }
         let states = self.states.into_iter().map(Into::into).collect();
         let sum = DimensionSum {
             states: sorted(states, "states")?,
@@ -295,6 +301,7 @@ impl Activity {
         self,
         texts: &Table,
         limit: u64,
+        sources: &Sources,
     ) -> Result<(activity::Activity, activity::ActivityProfile)> {
         let mut overflow = PerDimension::default();
         let pairs = self
@@ -305,11 +312,18 @@ impl Activity {
             overflow[dimension.index()] = operations;
         }
         let mut held = PerDimension::default();
+        let mut owners = BTreeSet::new();
         let mut facts = Vec::with_capacity(self.facts.len());
         for (fact, evidence) in self.facts {
             let fact = Arc::new(wire::into_fact(fact, texts)?);
             held[fact.dimension().index()] += 1;
-            facts.push((fact, evidence.into_domain(texts, self.units)?));
+            let evidence = evidence.into_domain(texts, self.units)?;
+            owners.extend(evidence.owner);
+            facts.push((fact, evidence));
+        }
+        // More owners than units would make a share of more than all.
+        if owners.len() as u64 > self.units || !owners.iter().all(|unit| sources.contains(*unit)) {
+            return Err(bad("a fact is in a unit that is not there"));
         }
         if held.iter().any(|&facts| facts > limit) {
             return Err(bad("it holds more facts than its own limit"));

@@ -3,10 +3,13 @@
 use proptest::prelude::*;
 
 use super::stream::{Stream, file, workload};
-use super::{Profile, Profiler};
+use super::{Profile, Profiler, only};
 use crate::error::ErrorKind;
-use crate::event::codec::ENVELOPE;
-use crate::event::{CoverageState, Fact, Flags, Outcome};
+use crate::event::codec::{ENVELOPE, Format};
+use crate::event::{CoverageState, Dimension, Fact, Flags, Outcome, UnitId};
+use crate::profile::Evidence;
+use crate::profile::coverage::DimensionSum;
+use crate::profile::file::{FORMAT, fitting};
 
 /// Some of everything a profile can hold.
 fn rich() -> Profile {
@@ -44,6 +47,40 @@ fn what_is_written_is_read() {
     let missing = Profile::load(dir.path().join("missing")).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::NotFound);
     assert!(format!("{missing:#}").contains("missing"));
+}
+
+/// What does not fit a file is counted, and the rest is saved.
+#[test]
+fn a_profile_that_is_too_large_is_saved_with_fewer_facts() {
+    let mut stream = Stream::new(1);
+    stream.begin();
+    for number in 0..200 {
+        stream.used(file(&format!("/{number}/{}", "long".repeat(1000))), 1);
+    }
+    stream.exec("/bin/sh", "/bin/true", &[]);
+    stream.end();
+    let whole = stream.profile();
+    let small = Format {
+        max_payload: 128 << 10,
+        ..FORMAT
+    };
+    let bytes = fitting(&whole, &small).unwrap();
+    assert!(
+        (64 << 10..128 << 10).contains(&bytes.len()),
+        "{}",
+        bytes.len()
+    );
+    let read = Profile::from_bytes(&bytes).unwrap();
+    let (kept, all) = (only(&read), only(&whole));
+    let files = kept.facts_of(Dimension::File).count() as u64;
+    assert_eq!((files, kept.overflow(Dimension::File)), (25, 175));
+    assert_eq!(kept.facts_of(Dimension::Exec).count(), 1);
+    assert!(
+        kept.facts()
+            .all(|fact| all.facts().any(|other| other == fact))
+    );
+    let limited = stream.learned_by(Profiler::new(workload(), stream.origin()).max_facts(25));
+    assert_eq!(read, limited, "as if it had been learned so");
 }
 
 /// The file of version 1.0 that every later release must read. `BLESS=1` writes it anew, which
@@ -84,6 +121,26 @@ fn each_kind_of_bad_has_its_own_error() {
     assert_eq!(kind(&|b| b[16..24].fill(0xff)), ErrorKind::Limit);
 }
 
+/// The share of units with something of their own would be more than one.
+#[test]
+fn a_unit_for_each_fact_is_refused_where_there_are_fewer() {
+    let mut profile = rich();
+    let mut numbers = 1..;
+    let source = *profile.sources.0.keys().next().unwrap();
+    for activity in profile.activities.values_mut() {
+        activity.overflow = Default::default();
+        for evidence in activity.facts.values_mut() {
+            let number = numbers.next().unwrap();
+            (evidence.units, evidence.owner) = (1, Some(UnitId { source, number }));
+        }
+        activity.units = 5;
+    }
+    profile.sources.0.insert(source, vec![(1, 100)]);
+    let bytes = profile.to_bytes().unwrap();
+    let kind = Profile::from_bytes(&bytes).unwrap_err().kind();
+    assert_eq!(kind, ErrorKind::Invalid);
+}
+
 /// Profiles that decode and contradict themselves.
 #[test]
 fn contradictions_are_refused() {
@@ -93,7 +150,7 @@ fn contradictions_are_refused() {
         Profile::from_bytes(&profile.to_bytes().unwrap()).map_err(|e| e.kind())
     };
     assert!(kind(&|_| ()).is_ok());
-    let evidence = |profile: &mut Profile, change: &dyn Fn(&mut super::super::Evidence)| {
+    let evidence = |profile: &mut Profile, change: &dyn Fn(&mut Evidence)| {
         for activity in profile.activities.values_mut() {
             activity.facts.values_mut().for_each(change);
         }
@@ -107,6 +164,19 @@ fn contradictions_are_refused() {
     );
     assert_eq!(kind(&|p| p.limit = 1).map(drop), bad);
     assert_eq!(kind(&|p| p.sources.0.clear()).map(drop), bad);
+    let stranger = UnitId {
+        source: [9; 16],
+        number: 1,
+    };
+    let strange = |e: &mut Evidence| e.owner = e.owner.map(|_| stranger);
+    assert_eq!(kind(&|p| evidence(p, &strange)).map(drop), bad);
+    let coverage = |change: &dyn Fn(&mut DimensionSum)| {
+        kind(&|p| p.coverage.0.values_mut().for_each(change)).map(drop)
+    };
+    assert_eq!(coverage(&|sum| sum.states.clear()), bad);
+    let many = || (0..65).map(|n| n.to_string());
+    assert_eq!(coverage(&|sum| sum.gaps.extend(many())), bad);
+    assert_eq!(coverage(&|sum| sum.hooks.extend(many())), bad);
     let ranges = |p: &mut Profile| p.sources.0.values_mut().for_each(|r| r.push((1, 2)));
     assert_eq!(kind(&ranges).map(drop), bad);
 }

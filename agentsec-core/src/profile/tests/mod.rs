@@ -3,11 +3,14 @@
 
 mod files;
 mod merging;
+mod odd;
 mod stream;
 mod units;
 
+use std::sync::Arc;
+
 use super::{Activity, ActivityProfile, Profile, Profiler};
-use crate::event::{CoverageState, Dimension, Fact, Flags, Outcome, Phase};
+use crate::event::{CoverageState, Dimension, Fact, Flags, Outcome, Phase, What};
 use stream::{Stream, file, scope, workload};
 
 fn only(profile: &Profile) -> &ActivityProfile {
@@ -51,6 +54,23 @@ fn an_exec_tells_about_arguments_and_lineage_too() {
 }
 
 #[test]
+fn a_program_that_did_not_start_got_no_arguments() {
+    let mut stream = Stream::new(1);
+    stream.exec("/bin/sh", "/missing", &["clone"]);
+    let Some(What::Use(used)) = stream.events.last_mut().map(|event| &mut event.what) else {
+        panic!()
+    };
+    let mut failed = (*used.fact).clone();
+    if let Fact::Exec(exec) = &mut failed {
+        exec.outcome = Outcome::Errno(2);
+    }
+    used.fact = Arc::new(failed);
+    let profile = stream.profile();
+    let dimensions: Vec<_> = only(&profile).facts().map(|(f, _)| f.dimension()).collect();
+    assert_eq!(dimensions, [Dimension::Exec]);
+}
+
+#[test]
 fn only_the_chosen_scope_counts() {
     let mut stream = Stream::new(1);
     stream.begin();
@@ -91,6 +111,18 @@ fn the_last_coverage_of_each_scope_counts_once() {
 }
 
 #[test]
+fn what_was_never_visible_has_no_beginning() {
+    let mut seen = Stream::new(1);
+    let mut absent = Stream::new(2);
+    seen.coverage(CoverageState::Partial, 0, "a");
+    absent.coverage(CoverageState::Absent, 0, "b");
+    let since = |profile: &Profile| profile.coverage()[Dimension::File.index()].since;
+    assert_eq!(since(&absent.profile()), None);
+    let merged = absent.profile().merge(&seen.profile()).unwrap();
+    assert_eq!(since(&merged), Some(1_700_000_000_000_000_005));
+}
+
+#[test]
 fn beyond_the_limit_operations_are_counted_and_the_choice_is_stable() {
     let mut stream = Stream::new(1);
     stream.begin();
@@ -117,6 +149,35 @@ fn beyond_the_limit_operations_are_counted_and_the_choice_is_stable() {
         profile.activities,
         "in any order"
     );
+}
+
+#[test]
+fn long_names_take_no_more_memory_than_they_may() {
+    let mut stream = Stream::new(1);
+    stream.begin();
+    for number in 0..1000 {
+        stream.used(file(&format!("/{number}/{}", "long".repeat(1000))), 1);
+        stream.used(file("/often"), 1);
+    }
+    stream.exec("/bin/sh", "/bin/true", &[]);
+    stream.end();
+    let of =
+        |bytes| stream.learned_by(Profiler::new(workload(), stream.origin()).max_memory(bytes));
+    let profile = of(1 << 20);
+    let files = || only(&profile).facts_of(Dimension::File);
+    assert!((50..240).contains(&files().count()), "{}", files().count());
+    let kept: u64 = files().map(|(_, evidence)| evidence.count).sum();
+    assert_eq!(kept + only(&profile).overflow(Dimension::File), 2000);
+    assert!(files().all(|(_, evidence)| evidence.units == 1));
+    assert_eq!(only(&profile).facts_of(Dimension::Exec).count(), 1);
+    let limit = profile.limit() as usize;
+    let limited = Profiler::new(workload(), stream.origin()).max_facts(limit);
+    assert_eq!(
+        profile,
+        stream.learned_by(limited),
+        "as if it had been learned so"
+    );
+    assert_eq!(only(&of(0)).facts().count(), 0);
 }
 
 #[test]
