@@ -117,6 +117,11 @@ impl Facts {
         Some(at)
     }
 
+    #[cfg(test)]
+    pub(super) fn addresses(&self) -> usize {
+        self.by_address.len()
+    }
+
     /// Brings every dimension that holds twice its limit back to it, and lowers the limit where
     /// facts take more memory than they may: by half until half of it is free, so that this is
     /// rare.

@@ -302,6 +302,11 @@ impl Profiler {
     pub(super) fn waiting(&self) -> usize {
         self.open.len() + self.coverage.len()
     }
+
+    /// Facts of its source that are held.
+    pub(super) fn addresses(&self) -> usize {
+        self.facts.addresses()
+    }
 }
 
 impl Open {

@@ -179,6 +179,46 @@ fn contradictions_are_refused() {
     assert_eq!(coverage(&|sum| sum.hooks.extend(many())), bad);
     let ranges = |p: &mut Profile| p.sources.0.values_mut().for_each(|r| r.push((1, 2)));
     assert_eq!(kind(&ranges).map(drop), bad);
+    let empty = |p: &mut Profile| drop(p.sources.0.insert([7; 16], Vec::new()));
+    assert_eq!(kind(&empty).map(drop), bad);
+    let more = |p: &mut Profile| p.activities.values_mut().for_each(|a| a.units = 99);
+    assert_eq!(kind(&more).map(drop), bad);
+}
+
+/// One profile has one form: lists out of order, or with something twice, are another.
+#[test]
+fn lists_out_of_order_are_refused() {
+    let mut stream = Stream::new(1);
+    for gap in ["gap-1", "gap-2"] {
+        stream.coverage(CoverageState::Partial, 0, gap);
+        stream.close();
+    }
+    for path in ["/fact-1", "/fact-2"] {
+        stream.used(file(path), 1);
+    }
+    let mut profile = stream.profile();
+    profile.sources.0.insert(*b"--source--key--1", vec![(1, 2)]);
+    profile.sources.0.insert(*b"--source--key--2", vec![(1, 2)]);
+    let bytes = profile.to_bytes().unwrap();
+    let payload = &bytes[ENVELOPE..];
+    let read = |payload: &[u8]| Profile::from_bytes(&super::super::file::around(payload));
+    assert_eq!(read(payload).unwrap(), profile);
+    for stem in ["gap-", "/fact-", "--source--key--"] {
+        let at = |end: &str| {
+            let name = [stem, end].concat().into_bytes();
+            let found = payload.windows(name.len()).position(|part| part == name);
+            found.unwrap() + name.len() - 1
+        };
+        let (one, two) = (at("1"), at("2"));
+        let mut swapped = payload.to_vec();
+        swapped.swap(one, two);
+        let mut twice = payload.to_vec();
+        twice[two] = b'1';
+        for bad in [swapped, twice] {
+            let kind = read(&bad).unwrap_err().kind();
+            assert_eq!(kind, ErrorKind::Invalid, "{stem}");
+        }
+    }
 }
 
 proptest! {
