@@ -133,7 +133,7 @@ static __always_inline void asked(struct task_struct *task, struct as_task *t, _
 			add_path(room, 3, base2.dentry, base2.mnt, task, cast);
 		hand_over(room);
 	}
-	room_put();
+	room_put(room);
 }
 
 static __always_inline void opened(struct task_struct *task, struct as_task *t, __u32 fd,
@@ -187,25 +187,71 @@ static __always_inline void opened(struct task_struct *task, struct as_task *t, 
 	room->r.arg[1] = (__u32)key.b;
 	add_path(room, 0, dentry, mnt, task, cast);
 	hand_over(room);
-	room_put();
+	room_put(room);
 }
 
-static __always_inline void open_result(struct task_struct *task, struct as_task *t, long ret,
-					int dirfd, __u64 user, __u64 flags, const bool cast)
+/* Where the arguments of sibling calls lie. */
+struct as_call {
+	__u64 user;
+	__u64 user2;
+	__u64 flags;
+	int dirfd;
+	int dirfd2;
+};
+
+static __always_inline void call_of(struct as_call *c, struct task_struct *task,
+				    struct pt_regs *regs)
 {
-	if (ret >= 0)
-		opened(task, t, ret, flags, cast);
-	else
-		asked(task, t, AS_OPEN_FAILED, access_of(flags), ret, dirfd, user, 0, 0, false, cast);
+	bool compat = is_compat(task);
+	__u64 a = call_arg(regs, 0, compat), b = call_arg(regs, 1, compat);
+	__u64 d = call_arg(regs, 2, compat), e = call_arg(regs, 3, compat);
+
+	c->dirfd = AT_FDCWD;
+	c->dirfd2 = AT_FDCWD;
+	c->user = a;
+	c->user2 = b;
+	c->flags = 0;
+	switch (class_of(regs, compat)) {
+	case AS_C_OPEN:
+		c->flags = b;
+		break;
+	case AS_C_CREAT:
+		c->flags = O_CREAT | O_TRUNC | 1;
+		break;
+	case AS_C_OPENAT:
+		c->dirfd = a;
+		c->user = b;
+		c->flags = d;
+		break;
+	case AS_C_OPENAT2:
+		c->dirfd = a;
+		c->user = b;
+		bpf_probe_read_user(&c->flags, sizeof(c->flags), (void *)d);
+		break;
+	case AS_C_OPENHANDLE:
+		/* There is no string: a failure has nothing to say but its error number. */
+		c->dirfd = a;
+		c->user = 0;
+		c->flags = d;
+		break;
+	case AS_C_EXECVEAT:
+	case AS_C_UNLINKAT:
+		c->dirfd = a;
+		c->user = b;
+		break;
+	case AS_C_RENAMEAT:
+		c->dirfd = a;
+		c->user = b;
+		c->dirfd2 = d;
+		c->user2 = e;
+		break;
+	}
 }
 
-#define ARG(n) call_arg(regs, n, compat)
-
-/* One program per class and form of the walk. */
+/* One program per family of calls and form of the walk: each costs the verifier a tenth of a second. */
 #define HANDLER(name, body)                                                                  \
 	static __always_inline void name(struct task_struct *task, struct as_task *t,        \
-					 struct pt_regs *regs, long ret, bool compat,        \
-					 const bool cast)                                    \
+					 struct as_call *c, long ret, const bool cast)       \
 	{                                                                                    \
 		body;                                                                        \
 	}                                                                                    \
@@ -214,8 +260,11 @@ static __always_inline void open_result(struct task_struct *task, struct as_task
 	{                                                                                    \
 		struct task_struct *task = bpf_get_current_task_btf();                       \
 		struct as_task *t = gate(task);                                              \
-		if (t)                                                                       \
-			name(task, t, regs, ret, is_compat(task), true);                     \
+		struct as_call c;                                                            \
+		if (!t)                                                                      \
+			return 0;                                                            \
+		call_of(&c, task, regs);                                                     \
+		name(task, t, &c, ret, true);                                                \
 		return 0;                                                                    \
 	}                                                                                    \
 	SEC("?tp_btf/sys_exit")                                                              \
@@ -223,39 +272,27 @@ static __always_inline void open_result(struct task_struct *task, struct as_task
 	{                                                                                    \
 		struct task_struct *task = bpf_get_current_task_btf();                       \
 		struct as_task *t = gate(task);                                              \
-		if (t)                                                                       \
-			name(task, t, regs, ret, is_compat(task), false);                    \
+		struct as_call c;                                                            \
+		if (!t)                                                                      \
+			return 0;                                                            \
+		call_of(&c, task, regs);                                                     \
+		name(task, t, &c, ret, false);                                               \
 		return 0;                                                                    \
 	}
 
-HANDLER(call_open, open_result(task, t, ret, AT_FDCWD, ARG(0), ARG(1), cast))
-HANDLER(call_creat, open_result(task, t, ret, AT_FDCWD, ARG(0), O_CREAT | O_TRUNC | 1, cast))
-HANDLER(call_openat, open_result(task, t, ret, ARG(0), ARG(1), ARG(2), cast))
-HANDLER(call_openat2, {
-	__u64 flags = 0;
-	bpf_probe_read_user(&flags, sizeof(flags), (void *)ARG(2));
-	open_result(task, t, ret, ARG(0), ARG(1), flags, cast);
-})
-HANDLER(call_openhandle, {
-	/* There is no string: a failure has nothing to say but its error number. */
+HANDLER(call_open, {
 	if (ret >= 0)
-		opened(task, t, ret, ARG(2), cast);
+		opened(task, t, ret, c->flags, cast);
 	else
-		asked(task, t, AS_OPEN_FAILED, access_of(ARG(2)), ret, ARG(0), 0, 0, 0, false, cast);
+		asked(task, t, AS_OPEN_FAILED, access_of(c->flags), ret, c->dirfd, c->user, 0, 0,
+		      false, cast);
 })
-HANDLER(call_execve, {
+HANDLER(call_exec, {
 	if (ret < 0)
-		asked(task, t, AS_EXEC_FAILED, 0, ret, AT_FDCWD, ARG(0), 0, 0, false, cast);
+		asked(task, t, AS_EXEC_FAILED, 0, ret, c->dirfd, c->user, 0, 0, false, cast);
 })
-HANDLER(call_execveat, {
-	if (ret < 0)
-		asked(task, t, AS_EXEC_FAILED, 0, ret, ARG(0), ARG(1), 0, 0, false, cast);
-})
-HANDLER(call_unlink, asked(task, t, AS_UNLINK, 0, ret, AT_FDCWD, ARG(0), 0, 0, false, cast))
-HANDLER(call_unlinkat, asked(task, t, AS_UNLINK, 0, ret, ARG(0), ARG(1), 0, 0, false, cast))
+HANDLER(call_unlink, asked(task, t, AS_UNLINK, 0, ret, c->dirfd, c->user, 0, 0, false, cast))
 HANDLER(call_rename,
-	asked(task, t, AS_RENAME, 0, ret, AT_FDCWD, ARG(0), AT_FDCWD, ARG(1), true, cast))
-HANDLER(call_renameat,
-	asked(task, t, AS_RENAME, 0, ret, ARG(0), ARG(1), ARG(2), ARG(3), true, cast))
+	asked(task, t, AS_RENAME, 0, ret, c->dirfd, c->user, c->dirfd2, c->user2, true, cast))
 
 #endif

@@ -2,15 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
+#[cfg(feature = "bpf")]
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "bpf")]
 use agentsec_core::event::ExitStatus;
 use agentsec_core::event::{
     Event, Fact, FileAction, Flags, Outcome, Phase, ScopeId, What, syscall,
 };
 #[cfg(feature = "bpf")]
-use agentsec_core::observe::{Child, Command, Control, Sensor};
+use agentsec_core::observe::{Child, Command, Control, Sensor, SensorBuilder};
 
+#[cfg(feature = "bpf")]
+pub mod cgroup;
 pub mod strace;
 
 /// Whether tests that load programs into the kernel can run here. They must where they can:
@@ -25,6 +29,34 @@ pub fn bpf_or_skip(test: &str) -> bool {
         eprintln!("skipped: {test} needs root and the feature `bpf`");
     }
     able
+}
+
+/// Runs a test's body in a process of its own, started through `wrapper`: other tests share this
+/// one's descriptors, threads and signals. `true` in that process; here, once it has passed.
+pub fn alone(test: &str, wrapper: &[&str]) -> bool {
+    const ALONE: &str = "AGENTSEC_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some_and(|v| v == test) {
+        return true;
+    }
+    let own = std::env::current_exe().unwrap();
+    let mut words = wrapper
+        .iter()
+        .map(std::ffi::OsString::from)
+        .collect::<Vec<_>>();
+    words.push(own.into());
+    let output = std::process::Command::new(&words[0])
+        .args(&words[1..])
+        .args([test, "--exact", "--nocapture"])
+        .env(ALONE, test)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    false
 }
 
 /// Everything a sensor said, kept in a form that is easy to ask.
@@ -139,7 +171,12 @@ pub struct Watch {
 impl Watch {
     /// Loads a sensor with default options.
     pub fn new() -> Self {
-        let (sensor, control) = Sensor::builder().load().unwrap_or_else(|e| {
+        Self::with(Sensor::builder())
+    }
+
+    /// Loads a sensor with these options.
+    pub fn with(builder: SensorBuilder) -> Self {
+        let (sensor, control) = builder.load().unwrap_or_else(|e| {
             panic!("{e:#}\n{}", e.verifier_log().unwrap_or_default());
         });
         Self {
