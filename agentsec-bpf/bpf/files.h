@@ -151,7 +151,7 @@ static __always_inline void asked(struct task_struct *task, struct as_task *t, _
 			add_path(room, 3, base2.dentry, base2.mnt, task, cast);
 		hand_over(room);
 	}
-	room_put();
+	room_put(room);
 }
 
 static __always_inline void opened(struct task_struct *task, struct as_task *t, __u32 fd,
@@ -205,12 +205,7 @@ static __always_inline void opened(struct task_struct *task, struct as_task *t, 
 	room->r.arg[1] = (__u32)key.b;
 	add_path(room, 0, dentry, mnt, task, cast);
 	hand_over(room);
-	room_put();
-}
-
-static __always_inline __u32 class_of(struct pt_regs *regs, bool compat)
-{
-	return config.sys_class[compat][call_number(regs) & (AS_SYSCALLS - 1)];
+	room_put(room);
 }
 
 /* open, creat, openat, openat2, open_by_handle_at. */

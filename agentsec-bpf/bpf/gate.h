@@ -26,7 +26,27 @@ static __always_inline void count_lost(__u32 slot, __u32 kind)
 		add_one(&l->lost[kind]);
 }
 
-/* The scope of a cgroup, 0 if none. */
+/* Slots are used again, ids are not. */
+static __always_inline bool is_live(__u32 slot, __u64 id)
+{
+	struct as_scope *s = bpf_map_lookup_elem(&scopes, &slot);
+
+	return s && s->state == AS_ACTIVE && s->id == id;
+}
+
+static __always_inline __u64 scope_id(__u32 slot)
+{
+	struct as_scope *s = bpf_map_lookup_elem(&scopes, &slot);
+
+	return s ? s->id : 0;
+}
+
+static __always_inline __u32 this_epoch(void)
+{
+	return control.epoch + state.moves;
+}
+
+/* The scope of what runs in a cgroup, 0 if none. */
 static __always_inline __u32 slot_of_cgroup(__u64 id)
 {
 	struct as_cgroup *c = bpf_map_lookup_elem(&cgroups, &id);
@@ -34,17 +54,31 @@ static __always_inline __u32 slot_of_cgroup(__u64 id)
 	return c ? c->slot : 0;
 }
 
-/* A process-tree label counts as long as its scope lives; slots are used again, ids are not. */
+/*
+ * A process-tree label counts as long as its scope lives; then it is that of the tree around it.
+ * More trees than this inside one another end at once only on purpose.
+ */
+#define TREES_ENDED 4
 static __always_inline __u32 live_tree(struct as_task *t)
 {
 	struct as_scope *s;
-	__u32 slot = t->tree;
+	__u32 slot;
+	int i;
 
-	if (!slot)
-		return 0;
-	s = bpf_map_lookup_elem(&scopes, &slot);
-	if (s && s->state == AS_ACTIVE && s->id == t->tree_id)
-		return slot;
+	for (i = 0; i < TREES_ENDED && t->tree; i++) {
+		slot = t->tree;
+		s = bpf_map_lookup_elem(&scopes, &slot);
+		if (!s || s->id != t->tree_id)
+			break;
+		if (s->state == AS_ACTIVE)
+			return slot;
+		slot = s->outer;
+		s = slot ? bpf_map_lookup_elem(&scopes, &slot) : NULL;
+		if (!s || !(s->flags & AS_S_TREE))
+			break;
+		t->tree = slot;
+		t->tree_id = s->id;
+	}
 	t->tree = 0;
 	return 0;
 }
@@ -54,7 +88,7 @@ static __always_inline void label(struct as_task *t, __u64 cgroup)
 	__u32 tree = live_tree(t);
 
 	t->slot = tree ? tree : slot_of_cgroup(cgroup);
-	t->epoch = control.epoch;
+	t->epoch = this_epoch();
 }
 
 /* NULL: not in scope. */
@@ -64,14 +98,14 @@ static __always_inline struct as_task *gate(struct task_struct *task)
 
 	if (!t)
 		return NULL;
-	if (t->epoch != control.epoch)
+	if (t->epoch != this_epoch())
 		label(t, cgroup_of(task));
 	return t->slot ? t : NULL;
 }
 
 static __always_inline bool is_consumer(struct task_struct *task)
 {
-	return (__u32)task->pid == control.self_tid;
+	return (__u32)task->pid == state.consumer;
 }
 
 #endif

@@ -43,6 +43,7 @@ enum { BPF_RB_AVAIL_DATA = 0 };
 #define EISCONN 106
 #define EINPROGRESS 115
 #define ECONNABORTED 103
+#define CLONE_VM 0x100
 #define CLONE_THREAD 0x10000
 #define AT_FDCWD -100
 #define AF_INET 2

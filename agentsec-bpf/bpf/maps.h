@@ -5,6 +5,7 @@
 
 const volatile struct as_config config SEC(".rodata.config") = {};
 struct as_control control SEC(".data.control") = {};
+struct as_state state SEC(".bss.state") = {};
 
 /* Slot of the label of every task in scope; freed with the task. */
 struct {
@@ -45,7 +46,7 @@ struct {
 	__type(value, struct as_cgroup);
 } cgroups SEC(".maps");
 
-/* Members of process-tree scopes that the iterator shall mark: process number -> slot. */
+/* Members of process-tree scopes that the iterator shall mark: process number -> slot, phase. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -54,7 +55,7 @@ struct {
 	__type(value, __u32);
 } tree_members SEC(".maps");
 
-/* While a process tree is being added: child -> parent of every fork. */
+/* While a process tree is being added: child -> parent of every fork; full: counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -129,6 +130,7 @@ struct {
 /* Connections of scopes; cloned from a listener to what it accepts. */
 struct as_conn {
 	__u64 start;
+	__u64 scope; /* its id: slots are used again */
 	__u32 slot;
 	__u32 tgid;
 	__u32 tid;
@@ -149,15 +151,19 @@ struct {
 } connections SEC(".maps");
 
 /* Sockets that a process accepted and that are still open, by address: erased at close. */
+struct as_accepted {
+	__u64 scope;
+	struct as_fact_key key;
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64);
-	__type(value, struct as_fact_key);
+	__type(value, struct as_accepted);
 } accepted SEC(".maps");
 
-/* Room to build a record. An interrupt may come in between: one room for each level. */
+/* Room to build a record. An interrupt or another task may come in between: some to spare. */
 #define AS_DATA 16384
 #define AS_DATA_SLACK 4352
 struct as_walk {
@@ -185,8 +191,6 @@ struct {
 
 struct as_cpu {
 	__u64 seq;
-	__u32 level;
-	__u32 pad;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

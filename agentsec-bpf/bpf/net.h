@@ -90,7 +90,7 @@ static __noinline int note_peer(struct as_fact_key *key, struct as_conn *conn)
 	room->r.h.ns_tgid = conn->ns_tgid;
 	room->r.h.uid = conn->uid;
 	hand_over(room);
-	room_put();
+	room_put(room);
 	return 0;
 }
 
@@ -101,6 +101,7 @@ static __always_inline void conn_actor(struct as_conn *c, struct task_struct *ta
 
 	fill_actor(&h, task);
 	c->slot = t->slot;
+	c->scope = scope_id(t->slot);
 	c->tgid = h.tgid;
 	c->tid = h.tid;
 	c->start = h.start;
@@ -160,18 +161,31 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 			note_peer(&c->key, c);
 		} else {
 			c->direction = AS_CONNECT;
-			t->connecting = 1;
+			t->connecting = (__u64)sk;
 		}
 		c->counted = 0;
 		return 0;
 	}
 	c = bpf_sk_storage_get(&connections, sk, 0, 0);
+	/* Kept by a socket that outlives its scope, or handed down by such a listener. */
+	if (c && c->slot && !is_live(c->slot, c->scope)) {
+		c->slot = 0;
+		c->counted = 0;
+		c->direction = 0;
+	}
 	if (old == TCP_SYN_SENT && c && c->direction == AS_CONNECT) {
 		__u32 err = new == TCP_CLOSE ? sk->sk_err : 0;
 
-		peer_of(sk, &a);
-		if (new == TCP_CLOSE && !err)
+		if (new == TCP_CLOSE && !err) {
+			t = gate(bpf_get_current_task_btf());
+			if (t && t->connecting == (__u64)sk) {
+				/* The call itself gave up, and its result says why. */
+				t->connecting = 0;
+				return 0;
+			}
 			err = ECONNABORTED;
+		}
+		peer_of(sk, &a);
 		peer_key(&c->key, c->slot, AS_CONNECT, &a, c->flags & AS_F_RUNTIME, err);
 		c->counted = !err;
 		note_peer(&c->key, c);
@@ -179,7 +193,7 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 	}
 	if (old == TCP_SYN_RECV && new == TCP_ESTABLISHED) {
 		/* Whoever runs now may be anybody: the socket itself says where it belongs. */
-		if (!c) {
+		if (!c || !c->slot) {
 			__u32 slot = slot_of_socket(sk);
 
 			if (!slot)
@@ -190,6 +204,7 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 				return 0;
 			}
 			c->slot = slot;
+			c->scope = scope_id(slot);
 			c->flags = 0;
 		}
 		peer_of(sk, &a);
@@ -201,12 +216,13 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 	}
 	if (new == TCP_CLOSE) {
 		__u64 address = (__u64)sk;
-		struct as_fact_key *by_accept = bpf_map_lookup_elem(&accepted, &address);
+		struct as_accepted *by_accept = bpf_map_lookup_elem(&accepted, &address);
 
 		if (by_accept) {
-			struct as_fact_key key = *by_accept;
+			struct as_fact_key key = by_accept->key;
 
-			add_bytes(&key, sk);
+			if (is_live(key.slot, by_accept->scope))
+				add_bytes(&key, sk);
 			bpf_map_delete_elem(&accepted, &address);
 		} else if (c && c->counted && c->direction == AS_INBOUND) {
 			/* Nobody took it: no process, only the scope. */
@@ -241,15 +257,12 @@ int BPF_PROG(call_connect, struct pt_regs *regs, long ret)
 	struct sock *sk;
 	struct file *file;
 	__u8 raw[28] = {};
-	__u64 user;
+	__u64 user, handled;
 
 	if (!t)
 		return 0;
-	if (t->connecting) {
-		/* The state change has it. */
-		t->connecting = 0;
-		return 0;
-	}
+	handled = t->connecting;
+	t->connecting = 0;
 	if (ret >= 0 || ret == -EALREADY || ret == -EISCONN || ret == -EINPROGRESS)
 		return 0;
 	file = file_of(task, call_arg(regs, 0, compat));
@@ -261,6 +274,8 @@ int BPF_PROG(call_connect, struct pt_regs *regs, long ret)
 	sk = BPF_CORE_READ(socket, sk);
 	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
+	if (handled == (__u64)sk)
+		return 0; /* the state change has it */
 	conn_actor(&conn, task, t);
 	conn.flags |= AS_F_UNRESOLVED;
 	user = call_arg(regs, 1, compat);
@@ -293,6 +308,7 @@ int BPF_PROG(call_accept, struct pt_regs *regs, long ret)
 	struct as_fact_key key = {};
 	struct as_address a = {};
 	struct as_conn conn = {};
+	struct as_accepted taken;
 	struct socket *socket;
 	struct sock *sk;
 	struct file *file;
@@ -315,7 +331,9 @@ int BPF_PROG(call_accept, struct pt_regs *regs, long ret)
 	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE)
 		return 0; /* reset while it waited: its bytes are counted */
 	address = (__u64)sk;
-	if (bpf_map_update_elem(&accepted, &address, &key, BPF_ANY))
+	taken.scope = conn.scope;
+	taken.key = key;
+	if (bpf_map_update_elem(&accepted, &address, &taken, BPF_ANY))
 		count_lost(t->slot, AS_INBOUND);
 	return 0;
 }

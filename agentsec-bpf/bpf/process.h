@@ -33,7 +33,8 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 	if (control.log_forks && !(clone_flags & CLONE_THREAD)) {
 		__u32 c = child->tgid, q = parent->tgid;
 
-		bpf_map_update_elem(&fork_log, &c, &q, BPF_ANY);
+		if (bpf_map_update_elem(&fork_log, &c, &q, BPF_ANY))
+			add_one(&state.forks_missed);
 	}
 	if (p) {
 		tree = live_tree(p);
@@ -48,6 +49,9 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 		count_lost(tree ? tree : slot, AS_FORK);
 		return 0;
 	}
+	/* Forked in a handler: the child returns from it as well. */
+	if (p && !(clone_flags & CLONE_VM))
+		t->handlers = p->handlers;
 	if (!t->slot || (clone_flags & CLONE_THREAD))
 		return 0;
 	room = room_get(t->slot, AS_FORK);
@@ -59,7 +63,7 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 	room->r.arg[1] = child->start_boottime;
 	if (deliver(room))
 		deliver_urgent(room);
-	room_put();
+	room_put(room);
 	return 0;
 }
 
@@ -152,9 +156,12 @@ static __always_inline int exec(struct task_struct *task, struct linux_binprm *b
 {
 	struct as_task *t = gate(task);
 	struct as_room *room;
+	struct as_exec *x;
+	__u8 phase;
 
 	if (!t)
 		return 0;
+	phase = t->phase;
 	t->phase = 1;
 	t->handlers = 0;
 	room = room_get(t->slot, AS_EXEC);
@@ -163,8 +170,18 @@ static __always_inline int exec(struct task_struct *task, struct linux_binprm *b
 	fill_header(room, t->slot, AS_EXEC, 0);
 	fill_actor(&room->r.h, task);
 	fill_exec(room, task, bprm, cast);
+	/*
+	 * Runtimes protect their own program: inside the container's cgroup they execute a copy of
+	 * it that has no place in any file system. The workload's program has one.
+	 */
+	x = (struct as_exec *)room->data;
+	if (!phase && (room->r.h.flags & AS_F_UNREACHABLE ||
+		       x->flags & (AS_X_MEMFD | AS_X_DELETED))) {
+		t->phase = 0;
+		room->r.h.flags |= AS_F_RUNTIME;
+	}
 	deliver_urgent(room);
-	room_put();
+	room_put(room);
 	return 0;
 }
 
@@ -207,7 +224,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	fill_actor(&room->r.h, task);
 	room->r.arg[0] = (__u32)code;
 	deliver_urgent(room);
-	room_put();
+	room_put(room);
 	return 0;
 }
 
@@ -222,6 +239,7 @@ int BPF_PROG(on_attach, struct cgroup *dst, const char *path, struct task_struct
 {
 	struct as_task *t;
 	struct as_room *room;
+	bool threads;
 	__u64 id;
 	__u32 slot;
 
@@ -230,6 +248,12 @@ int BPF_PROG(on_attach, struct cgroup *dst, const char *path, struct task_struct
 	id = BPF_CORE_READ(dst, kn, id);
 	slot = slot_of_cgroup(id);
 	t = bpf_task_storage_get(&tasks, task, 0, 0);
+	if (!t && !slot)
+		return 0;
+	/* Only the first thread is named here: the others look again where they belong. */
+	threads = threadgroup && BPF_CORE_READ(task, signal, live.counter) > 1;
+	if (threads)
+		__sync_fetch_and_add(&state.moves, 1);
 	if (t) {
 		label(t, id);
 		if (!slot)
@@ -237,15 +261,15 @@ int BPF_PROG(on_attach, struct cgroup *dst, const char *path, struct task_struct
 	} else if (slot && !mark(task, id, 0, 0, 0)) {
 		count_lost(slot, AS_FORK);
 	}
-	/* Its other threads are marked by the iterator. */
-	if (slot && threadgroup && BPF_CORE_READ(task, signal, live.counter) > 1) {
+	/* Those that never had a label get it from the iterator. */
+	if (slot && threads) {
 		room = room_get(slot, AS_MOVED);
 		if (!room)
 			return 0;
 		fill_header(room, slot, AS_MOVED, 0);
 		fill_actor(&room->r.h, task);
 		deliver_urgent(room);
-		room_put();
+		room_put(room);
 	}
 	return 0;
 }
@@ -259,16 +283,14 @@ static __always_inline void announce(struct as_scope *s, __u32 slot, __u32 kind,
 		return;
 	fill_header(room, slot, kind, AS_F_NO_ACTOR);
 	room->r.arg[0] = s->id;
-	room->r.arg[1] = s->cgroup;
+	room->r.arg[1] = s->outer;
 	n = bpf_probe_read_kernel_str(room->data, 4096, path);
 	if (n > 0 && n <= 4096)
 		room->pos = n - 1;
 	end_segment(room, 0, 0);
 	deliver_urgent(room);
-	room_put();
+	room_put(room);
 }
-
-__u64 scopes_opened SEC(".bss.opened") = 0;
 
 SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(on_mkdir, struct cgroup *cgrp, const char *path)
@@ -276,7 +298,7 @@ int BPF_PROG(on_mkdir, struct cgroup *cgrp, const char *path)
 	struct as_cgroup *above, fresh = {};
 	struct as_scope *s, *parent;
 	__u64 id, parent_id;
-	__u32 slot;
+	__u32 slot, outer;
 
 	if (!is_unified(cgrp))
 		return 0;
@@ -285,28 +307,45 @@ int BPF_PROG(on_mkdir, struct cgroup *cgrp, const char *path)
 	if (!above)
 		return 0;
 	id = BPF_CORE_READ(cgrp, kn, id);
-	slot = above->slot;
-	if (above->flags & AS_S_EACH_BELOW) {
-		parent = bpf_map_lookup_elem(&scopes, &slot);
+	fresh.slot = above->slot;
+	if (above->below) {
+		outer = above->below;
+		parent = bpf_map_lookup_elem(&scopes, &outer);
 		if (bpf_map_pop_elem(&free_slots, &slot)) {
-			count_lost(above->slot, AS_SCOPE_OPENED);
-			return 0;
+			/* It stays in what is around it. */
+			count_lost(outer, AS_SCOPE_OPENED);
+			goto insert;
 		}
 		s = bpf_map_lookup_elem(&scopes, &slot);
 		if (!s)
 			return 0;
 		/* The kernel's ids are odd, user space's even. */
-		s->id = __sync_fetch_and_add(&scopes_opened, 1) * 2 + 1;
+		s->id = __sync_fetch_and_add(&state.scopes_opened, 1) * 2 + 1;
 		s->facts = 0;
 		s->quota = parent ? parent->quota : config.quota;
 		s->cgroup = id;
 		s->flags = AS_S_BY_KERNEL;
+		s->outer = outer;
 		s->state = AS_ACTIVE;
+		fresh.slot = slot;
 		announce(s, slot, AS_SCOPE_OPENED, path);
 	}
-	fresh.slot = slot;
+insert:
+	slot = fresh.slot;
+	if (!slot)
+		return 0;
 	if (bpf_map_update_elem(&cgroups, &id, &fresh, BPF_ANY))
 		count_lost(slot, AS_SCOPE_OPENED);
+	return 0;
+}
+
+/* Closes the scope in `slot` if it is this cgroup's. */
+static __noinline int close_with(__u32 slot, __u64 cgroup, const char *path)
+{
+	struct as_scope *s = bpf_map_lookup_elem(&scopes, &slot);
+
+	if (slot && s && s->cgroup == cgroup && s->state == AS_ACTIVE)
+		announce(s, slot, AS_SCOPE_CLOSED, path);
 	return 0;
 }
 
@@ -314,9 +353,8 @@ SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(on_rmdir, struct cgroup *cgrp, const char *path)
 {
 	struct as_cgroup *c;
-	struct as_scope *s;
+	__u32 slot, below;
 	__u64 id;
-	__u32 slot;
 
 	if (!is_unified(cgrp))
 		return 0;
@@ -325,11 +363,27 @@ int BPF_PROG(on_rmdir, struct cgroup *cgrp, const char *path)
 	if (!c)
 		return 0;
 	slot = c->slot;
-	s = bpf_map_lookup_elem(&scopes, &slot);
-	if (s && s->cgroup == id && s->state == AS_ACTIVE)
-		announce(s, slot, AS_SCOPE_CLOSED, path);
+	below = c->below;
+	close_with(slot, id, path);
+	close_with(below, id, path);
 	bpf_map_delete_elem(&cgroups, &id);
 	return 0;
+}
+
+/* Puts a labelled task into a tree. One inside it already is nested from now on. */
+static __always_inline void enter_tree(struct as_task *t, struct as_scope *tree, __u32 slot)
+{
+	__u32 now = live_tree(t);
+	struct as_scope *inner;
+
+	if (!now || now == tree->outer) {
+		t->tree = slot;
+		t->tree_id = tree->id;
+	} else if (now != slot) {
+		inner = bpf_map_lookup_elem(&scopes, &now);
+		if (inner && inner->outer == tree->outer)
+			inner->outer = slot;
+	}
 }
 
 /*
@@ -341,9 +395,10 @@ int mark_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct as_task *t;
-	struct as_scope *s;
+	struct as_scope *s = NULL;
 	__u32 *tree, tree_slot = 0;
 	__u64 cgroup, tree_id = 0;
+	__u8 phase = 1;
 	__u32 tgid;
 
 	if (!task)
@@ -352,25 +407,34 @@ int mark_tasks(struct bpf_iter__task *ctx)
 	cgroup = cgroup_of(task);
 	tree = bpf_map_lookup_elem(&tree_members, &tgid);
 	if (tree) {
-		tree_slot = *tree;
+		tree_slot = *tree & ~AS_TREE_RUNTIME;
+		phase = !(*tree & AS_TREE_RUNTIME);
 		s = bpf_map_lookup_elem(&scopes, &tree_slot);
 		if (s && s->state == AS_ACTIVE)
 			tree_id = s->id;
 		else
 			tree_slot = 0;
 	}
-	if (!tree_slot && !slot_of_cgroup(cgroup))
-		return 0;
 	t = bpf_task_storage_get(&tasks, task, 0, 0);
+	if (!t && !tree_slot && !slot_of_cgroup(cgroup))
+		return 0;
 	if (t) {
-		if (tree_slot && !live_tree(t)) {
-			t->tree = tree_slot;
-			t->tree_id = tree_id;
+		if (tree_slot && s)
+			enter_tree(t, s, tree_slot);
+		/* Now, while the slot of a tree that has ended is not used again. */
+		if (tree_slot || t->epoch != this_epoch())
 			label(t, cgroup);
-		}
 		return 0;
 	}
-	mark(task, cgroup, tree_slot, tree_id, 1);
+	mark(task, cgroup, tree_slot, tree_id, phase);
+	return 0;
+}
+
+/* Run by the thread that polls: only here its number is the one that the hooks see. */
+SEC("syscall")
+int identify_consumer(void *ctx)
+{
+	state.consumer = (__u32)bpf_get_current_pid_tgid();
 	return 0;
 }
 

@@ -13,29 +13,25 @@ static __always_inline struct as_cpu *this_cpu(void)
 /* Takes a room; give it back with room_put. */
 static __always_inline struct as_room *room_get(__u32 slot, __u32 kind)
 {
-	struct as_cpu *cpu = this_cpu();
 	struct as_room *room;
-	__u32 level;
+	__u32 i;
 
-	if (!cpu)
-		return NULL;
-	level = cpu->level;
-	room = level < AS_ROOMS ? bpf_map_lookup_elem(&rooms, &level) : NULL;
-	if (!room) {
-		count_lost(slot, kind);
-		return NULL;
+	for (i = 0; i < AS_ROOMS; i++) {
+		__u32 index = i;
+
+		room = bpf_map_lookup_elem(&rooms, &index);
+		if (room && !__sync_lock_test_and_set(&room->busy, 1)) {
+			room->pos = 0;
+			return room;
+		}
 	}
-	cpu->level = level + 1;
-	room->pos = 0;
-	return room;
+	count_lost(slot, kind);
+	return NULL;
 }
 
-static __always_inline void room_put(void)
+static __always_inline void room_put(struct as_room *room)
 {
-	struct as_cpu *cpu = this_cpu();
-
-	if (cpu)
-		cpu->level--;
+	room->busy = 0;
 }
 
 static __always_inline __u32 ns_tgid_of(struct task_struct *task)
@@ -115,13 +111,15 @@ static __noinline long deliver(struct as_room *room)
 	__u32 cpu = bpf_get_smp_processor_id();
 	__u32 size = record_size(room);
 	void *ring = bpf_map_lookup_elem(&rings, &cpu);
-	__u64 flags;
+	__u64 before, flags = BPF_RB_NO_WAKEUP;
 
 	if (!ring)
 		return -1;
 	room->r.h.size = size;
-	flags = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= config.ring_backlog ?
-		BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	/* Once, by the record that fills it so far: a wake-up costs more than all the rest. */
+	before = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+	if (before < config.ring_backlog && before + size >= config.ring_backlog)
+		flags = BPF_RB_FORCE_WAKEUP;
 	return bpf_ringbuf_output(ring, room, size, flags);
 }
 
@@ -213,8 +211,10 @@ static __noinline int hand_over(struct as_room *room)
 		err = bpf_map_update_elem(&spill_large, &key, room, BPF_ANY);
 	else
 		err = -1;
-	if (!err)
+	if (!err) {
 		f->state = AS_SPILLED;
+		add_one(&state.spilled);
+	}
 	return 0;
 }
 

@@ -48,6 +48,11 @@ static __always_inline __u64 call_arg(struct pt_regs *regs, int n, bool compat)
 }
 #endif
 
+static __always_inline __u32 class_of(struct pt_regs *regs, bool compat)
+{
+	return config.sys_class[compat][call_number(regs) & (AS_SYSCALLS - 1)];
+}
+
 /* First sight of a number in a scope: with the actor and the result. */
 static __noinline int first_call(struct task_struct *task, struct as_task *t, __u32 nr, long ret)
 {
@@ -69,7 +74,7 @@ static __noinline int first_call(struct task_struct *task, struct as_task *t, __
 	room->r.key = key;
 	room->r.arg[0] = ret;
 	hand_over(room);
-	room_put();
+	room_put(room);
 	return 0;
 }
 
@@ -149,7 +154,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 		count_call(task, t, nr, ret, compat);
 		return 0;
 	}
-	class = config.sys_class[compat][nr & (AS_SYSCALLS - 1)];
+	class = class_of(regs, compat);
 	if (class == AS_C_FORK && ret == 0)
 		return 0; /* the child's return */
 	count_call(task, t, nr & (AS_SYSCALLS - 1), ret, compat);

@@ -7,7 +7,7 @@
 #define AGENTSEC_WIRE_H
 
 /* Raised whenever anything below changes. */
-#define AS_WIRE_VERSION 1
+#define AS_WIRE_VERSION 2
 
 enum as_kind {
 	AS_EXEC = 1,
@@ -152,8 +152,9 @@ enum as_scope_state {
 	AS_ENDED = 2,
 };
 
-#define AS_S_EACH_BELOW (1u << 0) /* not a scope itself: each new child becomes one */
+#define AS_S_EACH_BELOW (1u << 0) /* observes nothing itself: each new child becomes a scope */
 #define AS_S_BY_KERNEL (1u << 1)  /* opened by the kernel */
+#define AS_S_TREE (1u << 2)       /* a process tree */
 
 struct as_scope {
 	__u64 id;
@@ -162,6 +163,8 @@ struct as_scope {
 	__u64 cgroup;
 	__u32 state;
 	__u32 flags;
+	__u32 outer; /* slot of the scope around it, 0: none */
+	__u32 pad;
 };
 
 /* Per scope and kind, absolute. */
@@ -179,20 +182,23 @@ struct as_syscalls {
 };
 
 struct as_cgroup {
-	__u32 slot;
-	__u32 flags; /* AS_S_EACH_BELOW */
+	__u32 slot;  /* of the scope that what runs in it belongs to, 0: none */
+	__u32 below; /* of the scope that makes each new child one of its own, 0: none */
 };
+
+/* Value of tree_members: a slot, and whether the process still is the launcher's. */
+#define AS_TREE_RUNTIME (1u << 31)
 
 /* Process number and start name a process. */
 struct as_task {
 	__u64 tree_id; /* id of the process-tree scope */
+	__u64 connecting; /* socket that reached SYN_SENT in the call in flight */
 	__u32 epoch;
 	__u32 slot;    /* what its events carry */
 	__u32 tree;    /* slot of the process-tree scope, 0: none */
 	__u8 phase;    /* 0 before its first exec in the scope */
 	__u8 handlers; /* signal handlers entered and not yet returned from */
-	__u8 connecting; /* the call in flight reached SYN_SENT */
-	__u8 root;     /* of a process-tree scope; found by the iterator */
+	__u16 pad;
 };
 
 /* Filled in by user space before load. */
@@ -210,9 +216,16 @@ struct as_config {
 /* Written by user space at run time. */
 struct as_control {
 	__u32 epoch;     /* raised when labels may have changed */
-	__u32 self_tid;  /* the consumer: its own polling is not an observation */
 	__u32 log_forks; /* a process tree is being added */
-	__u32 iterate;   /* what the iterator shall do */
+};
+
+/* Written by the kernel at run time. */
+struct as_state {
+	__u64 scopes_opened;
+	__u64 spilled;      /* records kept because a ring was full, so far */
+	__u64 forks_missed; /* not in the log of forks, which was full */
+	__u32 moves;        /* a second epoch: processes of several threads that changed cgroup */
+	__u32 consumer;     /* thread that polls: its own polling is not an observation */
 };
 
 #endif

@@ -1,16 +1,16 @@
 //! What the kernel counts: read, never cleared, until a scope is over.
 
-use std::collections::HashMap;
-
 use libbpf_rs::{MapCore, MapFlags};
 use zerocopy::{FromBytes, IntoBytes};
 
+use crate::batch::{self, Take};
 use crate::error::{Context, LoadError};
 use crate::kernel::{Kernel, read};
 use crate::wire::{self, FactKey};
 
-/// Entries per batch.
+/// Entries per batch: what the buffers hold stays at a few megabytes.
 const BATCH: u32 = 4096;
+const BATCH_LARGE: u32 = 128;
 
 /// One fact as the kernel holds it now.
 #[derive(Clone, Copy, Debug)]
@@ -33,19 +33,14 @@ pub struct SyscallTable {
 impl Kernel {
     /// Hands every fact to `each`.
     pub fn facts(&self, mut each: impl FnMut(FactDelta)) -> Result<(), LoadError> {
-        let map = self.map("facts")?;
-        let batches = map
-            .lookup_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
-            .context(|| "cannot read the facts".to_owned())?;
-        for (key, value) in batches {
+        batch::read_all(&self.map("facts")?, BATCH, Take::Copy, |key, value| {
             if let (Ok(key), Ok(fact)) = (
-                FactKey::read_from_bytes(&key),
-                wire::Fact::read_from_bytes(&value),
+                FactKey::read_from_bytes(key),
+                wire::Fact::read_from_bytes(value),
             ) {
                 each(FactDelta { key, fact });
             }
-        }
-        Ok(())
+        })
     }
 
     /// One fact.
@@ -53,17 +48,17 @@ impl Kernel {
         read(&self.map("facts")?, key.as_bytes())
     }
 
-    /// Forgets these facts.
-    pub fn forget_facts(&self, keys: &[FactKey]) -> Result<(), LoadError> {
-        let maps = [
-            self.map("facts")?,
-            self.map("spill_small")?,
-            self.map("spill_large")?,
-        ];
-        for key in keys {
-            for map in &maps {
-                // Not there: never spilled.
-                let _ = map.delete(key.as_bytes());
+    /// Forgets these facts, and with them their records that nobody took.
+    pub fn forget_facts(&self, facts: &[(FactKey, wire::Fact)]) -> Result<(), LoadError> {
+        let map = self.map("facts")?;
+        let spills = [self.map("spill_small")?, self.map("spill_large")?];
+        for (key, fact) in facts {
+            // Not there: forgotten before.
+            let _ = map.delete(key.as_bytes());
+            if fact.state == wire::fact_state::SPILLED {
+                for spill in &spills {
+                    let _ = spill.delete(key.as_bytes());
+                }
             }
         }
         Ok(())
@@ -71,14 +66,10 @@ impl Kernel {
 
     /// Takes what the rings refused out of the kernel and hands it to `each`.
     pub fn take_spilled(&self, mut each: impl FnMut(&[u8])) -> Result<(), LoadError> {
-        for name in ["spill_small", "spill_large"] {
-            let map = self.map(name)?;
-            let batches = map
-                .lookup_and_delete_batch(BATCH, MapFlags::ANY, MapFlags::ANY)
-                .context(|| format!("cannot take records out of `{name}`"))?;
-            for (_, record) in batches {
-                each(&record);
-            }
+        for (name, size) in [("spill_small", BATCH), ("spill_large", BATCH_LARGE)] {
+            batch::read_all(&self.map(name)?, size, Take::Remove, |_, record| {
+                each(record)
+            })?;
         }
         Ok(())
     }
@@ -102,7 +93,7 @@ impl Kernel {
                 continue;
             };
             for (sum, count) in table.count.iter_mut().zip(one.count) {
-                *sum += count;
+                *sum = sum.saturating_add(count);
             }
             for (nr, ok) in table.ok.iter_mut().enumerate() {
                 *ok |= one.ok[nr / 64] >> (nr % 64) & 1 == 1;
@@ -135,17 +126,5 @@ impl Kernel {
     /// Losses of a slot.
     pub fn losses(&self, slot: u32) -> Result<wire::Losses, LoadError> {
         Ok(read(&self.map("losses")?, &slot.to_ne_bytes())?.unwrap_or_default())
-    }
-
-    /// Distinct facts held, by slot.
-    pub fn occupancy(&self) -> Result<HashMap<u32, u64>, LoadError> {
-        let mut held = HashMap::new();
-        for slot in 1..self.slots {
-            let scope = self.scope(slot)?;
-            if scope.state != wire::scope_state::FREE {
-                held.insert(slot, scope.facts);
-            }
-        }
-        Ok(held)
     }
 }

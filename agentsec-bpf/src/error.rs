@@ -16,6 +16,10 @@ pub enum LoadErrorKind {
     KernelTooOld,
     /// The kernel lacks a type of map.
     MissingMap,
+    /// A map is larger than the kernel allows.
+    TooLarge,
+    /// Every slot for a scope is in use.
+    NoSlot,
     /// The verifier refused a program.
     Verifier,
     /// Anything else.

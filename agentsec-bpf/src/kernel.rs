@@ -1,45 +1,16 @@
-//! From the object to attached programs: takes what the kernel has, and says what it took.
+//! The loaded programs: attached, asked, detached.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::Mutex;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::{Mutex, MutexGuard};
 
-use libbpf_rs::{
-    Link, MapCore, MapFlags, MapHandle, MapImpl, MapType, Object, ObjectBuilder, OpenObject,
-    ProgramMut,
-};
+use libbpf_rs::{Link, MapCore, MapFlags, MapImpl, Object, ProgramInput, ProgramMut};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::error::{Context, LoadError, LoadErrorKind};
+use crate::load::{self, Options};
+use crate::plan::{self, GROUPS, HANDLERS, Plan};
 use crate::ring::Ring;
-use crate::wire::{self, class};
-use crate::{features, printer};
-
-/// What the embedder may choose.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Bytes per processor's ring; a power of two, at least a page.
-    pub ring_bytes: u32,
-    /// Bytes of the urgent lane.
-    pub urgent_bytes: u32,
-    /// Scopes at once, plus one.
-    pub slots: u32,
-    /// Distinct facts over all scopes.
-    pub facts: u32,
-    /// Distinct facts of one scope.
-    pub quota: u64,
-    /// First sights kept while the rings are full.
-    pub spill: u32,
-    /// Key of the hash over strings in the kernel.
-    pub key: [u64; 2],
-    /// Class of each system call, native and compat.
-    pub sys_class: [[u8; wire::SYSCALLS]; 2],
-    /// Number of rt_sigreturn, native and compat.
-    pub nr_rt_sigreturn: [u32; 2],
-    /// Number of exit.
-    pub nr_exit: [u32; 2],
-    /// Number of exit_group.
-    pub nr_exit_group: [u32; 2],
-}
+use crate::{printer, wire};
 
 /// One group of programs that stands or falls together.
 #[derive(Clone, Debug)]
@@ -52,49 +23,23 @@ pub struct Hook {
     pub missing: Option<String>,
 }
 
-const GROUPS: [(&str, &[&str]); 4] = [
-    (
-        "process",
-        &[
-            "on_newtask",
-            "on_exec",
-            "on_exit",
-            "on_attach",
-            "on_mkdir",
-            "on_rmdir",
-            "mark_tasks",
-        ],
-    ),
-    ("syscall", &["on_sys_exit", "on_signal"]),
-    ("file", &["call_open", "call_path"]),
-    ("peer", &["on_tcp_state", "call_connect", "call_accept"]),
-];
-
-/// Programs entered by tail call, by class of system call.
-const HANDLERS: [(u8, &str); 13] = [
-    (class::OPEN, "call_open"),
-    (class::CREAT, "call_open"),
-    (class::OPENAT, "call_open"),
-    (class::OPENAT2, "call_open"),
-    (class::OPENHANDLE, "call_open"),
-    (class::EXECVE, "call_path"),
-    (class::EXECVEAT, "call_path"),
-    (class::UNLINK, "call_path"),
-    (class::UNLINKAT, "call_path"),
-    (class::RENAME, "call_path"),
-    (class::RENAMEAT, "call_path"),
-    (class::CONNECT, "call_connect"),
-    (class::ACCEPT, "call_accept"),
-];
-
 /// The loaded programs. Dropping it detaches them all.
 pub struct Kernel {
     object: Object,
-    links: Vec<Link>,
-    sys_exit: Mutex<Option<Link>>,
+    links: Mutex<Links>,
     hooks: Vec<Hook>,
-    pub(crate) control: Mutex<wire::Control>,
+    control: Mutex<wire::Control>,
     pub(crate) slots: u32,
+}
+
+/// What keeps the programs attached.
+#[derive(Debug, Default)]
+struct Links {
+    always: Vec<Link>,
+    /// Only while somebody's system calls are counted.
+    sys_exit: Option<Link>,
+    /// For good: nothing is attached again.
+    detached: bool,
 }
 
 impl std::fmt::Debug for Kernel {
@@ -105,77 +50,13 @@ impl std::fmt::Debug for Kernel {
     }
 }
 
-/// Which form of the path walk, and which groups are given up.
-struct Plan {
-    cast: bool,
-    missing: Vec<(&'static str, String)>,
-}
-
-impl Plan {
-    /// The group a program of the object belongs to, if this plan wants it.
-    fn wants(&self, program: &str) -> bool {
-        let bare = match (
-            program.strip_suffix("_cast"),
-            program.strip_suffix("_probe"),
-        ) {
-            (Some(bare), _) if self.cast => bare,
-            (_, Some(bare)) if !self.cast => bare,
-            (None, None) => program,
-            _ => return false,
-        };
-        group_of(bare).is_some_and(|group| {
-            let gone = |g: &str| self.missing.iter().any(|(name, _)| *name == g);
-            !gone(group) && !(group == "file" && gone("syscall"))
-        })
-    }
-}
-
-fn bare_name(program: &str) -> &str {
-    let stripped = program
-        .strip_suffix("_cast")
-        .or_else(|| program.strip_suffix("_probe"));
-    stripped.unwrap_or(program)
-}
-
-fn group_of(bare: &str) -> Option<&'static str> {
-    GROUPS
-        .iter()
-        .find(|(_, members)| members.contains(&bare))
-        .map(|&(group, _)| group)
-}
-
 impl Kernel {
     /// Loads and attaches; the rings go to the consumer, the urgent one last.
     pub fn load(options: &Options) -> Result<(Self, Vec<Ring>), LoadError> {
-        features::check()?;
-        let mut plan = Plan {
-            cast: features::has_rdonly_cast(),
-            missing: Vec::new(),
-        };
-        // Each round gives up one form or one group, so their number bounds the loop.
-        for _ in 0..=GROUPS.len() + 1 {
-            let (result, log) = printer::captured(|| try_load(options, &plan));
-            match result {
-                Ok((object, rings)) => return Self::attach(object, rings, plan, options),
-                Err(error) => give_up_one(&mut plan, error, log)?,
-            }
-        }
-        Err(LoadError::new(
-            LoadErrorKind::Other,
-            "cannot load the sensor: nothing is left to try",
-        ))
-    }
-
-    fn attach(
-        object: Object,
-        rings: Vec<Ring>,
-        plan: Plan,
-        options: &Options,
-    ) -> Result<(Self, Vec<Ring>), LoadError> {
+        let (object, rings, plan) = load::load(options)?;
         let mut kernel = Self {
             object,
-            links: Vec::new(),
-            sys_exit: Mutex::new(None),
+            links: Mutex::default(),
             hooks: Vec::new(),
             control: Mutex::new(wire::Control {
                 epoch: 1,
@@ -183,34 +64,14 @@ impl Kernel {
             }),
             slots: options.slots,
         };
-        let mut missing = plan.missing;
+        let Plan { cast, mut missing } = plan;
         let (result, log) = printer::captured(|| kernel.attach_all(&mut missing));
         result.map_err(|e| LoadError { log, ..e })?;
-        let walk = if plan.cast {
-            "typed walk"
-        } else {
-            "probe-read walk"
-        };
-        kernel.hooks = GROUPS
-            .iter()
-            .map(|&(group, _)| Hook {
-                group,
-                variant: match group {
-                    "process" => format!("tp_btf sched and cgroup, {walk}"),
-                    "syscall" => "tp_btf/sys_exit".to_owned(),
-                    "file" => format!("tp_btf/sys_exit, {walk}"),
-                    _ => "tp_btf/inet_sock_set_state, tp_btf/sys_exit".to_owned(),
-                },
-                missing: missing
-                    .iter()
-                    .find(|(g, _)| *g == group)
-                    .map(|(_, why)| why.clone()),
-            })
-            .collect();
+        kernel.hooks = hooks(cast, &missing);
         for slot in 1..options.slots {
             kernel.give_back_slot(slot)?;
         }
-        kernel.write_control()?;
+        kernel.change_control(|_| {})?;
         Ok((kernel, rings))
     }
 
@@ -219,7 +80,7 @@ impl Kernel {
         let mut handlers = Vec::new();
         for program in self.object.progs_mut() {
             let name = program.name().to_string_lossy().into_owned();
-            let bare = bare_name(&name).to_owned();
+            let bare = plan::bare_name(&name);
             if !program.autoload() {
                 continue;
             }
@@ -229,14 +90,14 @@ impl Kernel {
             if handlers.len() > before {
                 continue;
             }
-            // Attached later: while a scope is active; for one run.
-            if bare == "on_sys_exit" || bare == "mark_tasks" {
+            // Attached later, while a scope is active; attached for one run; never attached.
+            if matches!(bare, "on_sys_exit" | "mark_tasks" | "identify_consumer") {
                 continue;
             }
             match attach(&program) {
                 Ok(link) => links.push(link),
                 Err(e) => {
-                    let group = group_of(&bare).unwrap_or("process");
+                    let group = plan::group_of(bare).unwrap_or("process");
                     if group == "process" {
                         return Err(e);
                     }
@@ -253,7 +114,7 @@ impl Kernel {
             )
             .context(|| format!("cannot register the handler of class {class}"))?;
         }
-        self.links = links;
+        self.links().always = links;
         Ok(())
     }
 
@@ -264,21 +125,25 @@ impl Kernel {
 
     /// Attaches or detaches the one program that every system call of the machine pays for.
     pub fn watch_syscalls(&self, on: bool) -> Result<(), LoadError> {
-        if self
-            .hooks
-            .iter()
-            .any(|h| h.group == "syscall" && h.missing.is_some())
-        {
+        let missing = |h: &Hook| h.group == "syscall" && h.missing.is_some();
+        if self.hooks.iter().any(missing) {
             return Ok(());
         }
-        let mut link = self.sys_exit.lock().unwrap_or_else(|e| e.into_inner());
-        if on && link.is_none() {
-            let program = self.program("on_sys_exit")?;
-            *link = Some(attach(&program)?);
-        } else if !on {
-            *link = None;
+        let mut links = self.links();
+        if !on {
+            links.sys_exit = None;
+        } else if links.sys_exit.is_none() && !links.detached {
+            links.sys_exit = Some(attach(&self.program("on_sys_exit")?)?);
         }
         Ok(())
+    }
+
+    /// Takes every program off its hook, for good. What was counted can still be read.
+    pub fn detach(&self) {
+        *self.links() = Links {
+            detached: true,
+            ..Links::default()
+        };
     }
 
     /// Runs the iterator that labels threads which exist already.
@@ -291,6 +156,14 @@ impl Kernel {
         Ok(())
     }
 
+    /// Makes the calling thread the consumer, whose own system calls are no observation.
+    pub fn identify_consumer(&self) -> Result<(), LoadError> {
+        self.program("identify_consumer")?
+            .test_run(ProgramInput::default())
+            .context(|| "cannot tell the sensor which thread polls it".to_owned())?;
+        Ok(())
+    }
+
     /// Runs of programs that the kernel skipped because they were already running there.
     pub fn missed_runs(&self) -> u64 {
         let programs = self.object.progs();
@@ -298,6 +171,16 @@ impl Kernel {
             .filter(|p| p.autoload())
             .map(|p| missed(p.as_fd().as_raw_fd()))
             .sum()
+    }
+
+    /// What the programs say about themselves.
+    pub fn state(&self) -> Result<wire::State, LoadError> {
+        let state = read(&self.map(".bss.state")?, &0u32.to_ne_bytes())?;
+        Ok(state.unwrap_or_default())
+    }
+
+    fn links(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     fn program(&self, name: &str) -> Result<ProgramMut<'_>, LoadError> {
@@ -324,12 +207,38 @@ impl Kernel {
             })
     }
 
-    pub(crate) fn write_control(&self) -> Result<(), LoadError> {
-        let control = self.control.lock().unwrap_or_else(|e| e.into_inner());
+    pub(crate) fn change_control(
+        &self,
+        change: impl FnOnce(&mut wire::Control),
+    ) -> Result<(), LoadError> {
+        let mut control = self.control.lock().unwrap_or_else(|e| e.into_inner());
+        change(&mut control);
         let map = self.map(".data.control")?;
         map.update(&0u32.to_ne_bytes(), control.as_bytes(), MapFlags::ANY)
             .context(|| "cannot update the sensor's control word".to_owned())
     }
+}
+
+fn hooks(cast: bool, missing: &[(&'static str, String)]) -> Vec<Hook> {
+    let walk = if cast {
+        "typed walk"
+    } else {
+        "probe-read walk"
+    };
+    let hook = |group| Hook {
+        group,
+        variant: match group {
+            "process" => format!("tp_btf sched and cgroup, {walk}"),
+            "syscall" => "tp_btf/sys_exit".to_owned(),
+            "file" => format!("tp_btf/sys_exit, {walk}"),
+            _ => "tp_btf/inet_sock_set_state, tp_btf/sys_exit".to_owned(),
+        },
+        missing: missing
+            .iter()
+            .find(|(g, _)| *g == group)
+            .map(|(_, why)| why.clone()),
+    };
+    GROUPS.iter().map(|&(group, _)| hook(group)).collect()
 }
 
 fn attach(program: &ProgramMut<'_>) -> Result<Link, LoadError> {
@@ -360,154 +269,6 @@ fn missed(fd: i32) -> u64 {
         )
     };
     if err == 0 { info.recursion_misses } else { 0 }
-}
-
-fn try_load(options: &Options, plan: &Plan) -> Result<(Object, Vec<Ring>), LoadError> {
-    let mut builder = ObjectBuilder::default();
-    builder
-        .name("agentsec")
-        .context(|| "cannot name the object".to_owned())?;
-    let mut open = builder
-        .open_memory(crate::OBJECT)
-        .context(|| "cannot open the object".to_owned())?;
-    for mut program in open.progs_mut() {
-        let name = program.name().to_string_lossy().into_owned();
-        program.set_autoload(plan.wants(&name));
-    }
-    let processors = libbpf_rs::num_possible_cpus()
-        .context(|| "cannot count the machine's processors".to_owned())?;
-    configure(&mut open, options, processors as u32)?;
-    let object = open
-        .load()
-        .context(|| "cannot load the sensor".to_owned())?;
-    let rings = make_rings(&object, options, processors as u32)?;
-    Ok((object, rings))
-}
-
-fn configure(open: &mut OpenObject, options: &Options, processors: u32) -> Result<(), LoadError> {
-    for mut map in open.maps_mut() {
-        let name = map.name().to_string_lossy().into_owned();
-        let entries = match name.as_str() {
-            "scopes" | "losses" | "free_slots" => options.slots,
-            "syscalls_native" | "syscalls_compat" => options.slots * 2,
-            "facts" => options.facts,
-            "spill_small" => options.spill,
-            "spill_large" => (options.spill / 64).max(1),
-            "rings" => processors,
-            "urgent" => options.urgent_bytes,
-            ".rodata.config" => {
-                let config = wire::Config {
-                    key: options.key,
-                    quota: options.quota,
-                    ring_backlog: options.ring_bytes / 2,
-                    slots: options.slots,
-                    nr_rt_sigreturn: options.nr_rt_sigreturn,
-                    nr_exit: options.nr_exit,
-                    nr_exit_group: options.nr_exit_group,
-                    sys_class: options.sys_class,
-                };
-                map.set_initial_value(config.as_bytes())
-                    .context(|| "cannot configure the object".to_owned())?;
-                continue;
-            }
-            _ => continue,
-        };
-        map.set_max_entries(entries)
-            .context(|| format!("cannot size the map `{name}`"))?;
-    }
-    Ok(())
-}
-
-fn make_rings(object: &Object, options: &Options, processors: u32) -> Result<Vec<Ring>, LoadError> {
-    let mut rings = Vec::new();
-    let find = |name: &str| object.maps().find(|m| m.name() == name);
-    let (Some(outer), Some(urgent)) = (find("rings"), find("urgent")) else {
-        return Err(LoadError::new(
-            LoadErrorKind::Other,
-            "the object has no rings",
-        ));
-    };
-    for cpu in 0..processors {
-        let map_options = libbpf_rs::libbpf_sys::bpf_map_create_opts {
-            sz: size_of::<libbpf_rs::libbpf_sys::bpf_map_create_opts>() as u64,
-            ..Default::default()
-        };
-        let inner = MapHandle::create(
-            MapType::RingBuf,
-            Some("agentsec_ring"),
-            0,
-            0,
-            options.ring_bytes,
-            &map_options,
-        )
-        .context(|| format!("cannot make the ring of processor {cpu}"))?;
-        let fd = inner.as_fd().as_raw_fd();
-        outer
-            .update(&cpu.to_ne_bytes(), &fd.to_ne_bytes(), MapFlags::ANY)
-            .context(|| format!("cannot place the ring of processor {cpu}"))?;
-        rings.push(open_ring(
-            inner.as_fd().try_clone_to_owned(),
-            options.ring_bytes,
-        )?);
-    }
-    rings.push(open_ring(
-        urgent.as_fd().try_clone_to_owned(),
-        options.urgent_bytes,
-    )?);
-    Ok(rings)
-}
-
-fn open_ring(fd: std::io::Result<OwnedFd>, bytes: u32) -> Result<Ring, LoadError> {
-    let fd = fd.context(|| "cannot duplicate a ring".to_owned())?;
-    Ring::new(fd, bytes as usize).context(|| "cannot map a ring".to_owned())
-}
-
-/// After a refusal: the next plan, or the error if nothing optional is to blame.
-fn give_up_one(plan: &mut Plan, error: LoadError, log: String) -> Result<(), LoadError> {
-    let blamed = between(&log, "prog '", "': failed to load")
-        .or_else(|| between(&log, "prog '", "': BPF program load failed"))
-        .map(str::to_owned);
-    let explain = |error: LoadError| classify(error, &log, blamed.as_deref());
-    let Some(program) = &blamed else {
-        return Err(explain(error));
-    };
-    if program.ends_with("_cast") && plan.cast {
-        plan.cast = false;
-        return Ok(());
-    }
-    match group_of(bare_name(program)) {
-        Some(group) if group != "process" => {
-            let why = explain(error);
-            let last = why
-                .log
-                .lines()
-                .rev()
-                .find(|l| !l.trim().is_empty())
-                .unwrap_or_default();
-            plan.missing.push((group, format!("{why}: {last}")));
-            Ok(())
-        }
-        _ => Err(explain(error)),
-    }
-}
-
-fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
-    let end = text.find(after)?;
-    let start = text[..end].rfind(before)? + before.len();
-    Some(&text[start..end])
-}
-
-fn classify(mut error: LoadError, log: &str, program: Option<&str>) -> LoadError {
-    let missing_map = between(log, "map '", "': failed to create").map(str::to_owned);
-    if let Some(map) = missing_map {
-        error.kind = LoadErrorKind::MissingMap;
-        error.message = format!("cannot load the sensor: the kernel refused the map `{map}`");
-    } else if let Some(program) = program {
-        error.kind = LoadErrorKind::Verifier;
-        error.message = format!("cannot load the sensor: the kernel refused `{program}`");
-    }
-    error.log = log.to_owned();
-    error
 }
 
 /// Reads one value of a map as a wire struct.

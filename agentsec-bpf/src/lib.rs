@@ -3,10 +3,13 @@
 //!
 //! It knows scopes, tasks, facts and rings; it knows no profile and no policy.
 
+mod batch;
 mod counters;
 mod error;
 mod features;
 mod kernel;
+mod load;
+mod plan;
 mod printer;
 mod ring;
 mod scopes;
@@ -14,7 +17,8 @@ pub mod wire;
 
 pub use counters::{FactDelta, SyscallTable};
 pub use error::{LoadError, LoadErrorKind};
-pub use kernel::{Hook, Kernel, Options};
+pub use kernel::{Hook, Kernel};
+pub use load::Options;
 pub use ring::Ring;
 
 /// The object for the architecture this crate is compiled for.

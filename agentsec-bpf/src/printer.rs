@@ -18,11 +18,18 @@ thread_local! {
 fn keep(_level: PrintLevel, text: String) {
     KEPT.with(|kept| {
         if let Some(kept) = kept.borrow_mut().as_mut() {
-            if kept.len() + text.len() <= LIMIT {
-                kept.push_str(&text);
-            }
+            append(kept, &text, LIMIT);
         }
     });
+}
+
+/// Appends what fits: of a text that is too long its end, where a verifier gives its reason.
+fn append(kept: &mut String, text: &str, limit: usize) {
+    let mut from = text.len().saturating_sub(limit.saturating_sub(kept.len()));
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    kept.push_str(text.get(from..).unwrap_or_default());
 }
 
 /// Runs `f` and returns what libbpf printed on this thread meanwhile.
@@ -37,4 +44,23 @@ pub(crate) fn captured<T>(f: impl FnOnce() -> T) -> (T, String) {
         .with(|kept| kept.borrow_mut().take())
         .unwrap_or_default();
     (result, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::append;
+
+    #[test]
+    fn of_a_long_text_the_end_is_kept() {
+        let mut kept = String::from("ab");
+        append(&mut kept, "cd", 8);
+        assert_eq!(kept, "abcd");
+        append(&mut kept, "the reason", 8);
+        assert_eq!(kept, "abcdason");
+        append(&mut kept, "more", 8);
+        assert_eq!(kept, "abcdason", "full");
+        let mut kept = String::new();
+        append(&mut kept, "éé", 3);
+        assert_eq!(kept, "é", "never half a character");
+    }
 }

@@ -21,7 +21,7 @@ impl Kernel {
             .ok_or_else(|| {
                 let most = self.slots - 1;
                 LoadError::new(
-                    LoadErrorKind::Other,
+                    LoadErrorKind::NoSlot,
                     format!("cannot add a scope: all {most} are in use"),
                 )
             })
@@ -72,57 +72,39 @@ impl Kernel {
             let Some(mut entry) = read::<wire::Cgroup>(&map, &key)? else {
                 continue;
             };
-            if entry.slot != slot {
+            if entry.slot != slot && entry.below != slot {
                 continue;
             }
-            let change = if outer == 0 {
-                map.delete(&key)
-            } else {
+            if entry.slot == slot {
                 entry.slot = outer;
-                entry.flags = 0;
-                map.update(&key, entry.as_bytes(), MapFlags::ANY)
-            };
-            change.context(|| format!("cannot take a cgroup out of slot {slot}"))?;
+            }
+            if entry.below == slot {
+                entry.below = 0;
+            }
+            if entry == wire::Cgroup::default() {
+                // Not there: removed meanwhile, which the kernel noticed by itself.
+                let _ = map.delete(&key);
+                continue;
+            }
+            map.update(&key, entry.as_bytes(), MapFlags::EXIST)
+                .or_else(|e| match e.kind() {
+                    libbpf_rs::ErrorKind::NotFound => Ok(()),
+                    _ => Err(e),
+                })
+                .context(|| format!("cannot take a cgroup out of slot {slot}"))?;
         }
         Ok(())
     }
 
     /// Tells every labelled task to look again what it belongs to.
     pub fn relabel(&self) -> Result<(), LoadError> {
-        {
-            let mut control = self.control.lock().unwrap_or_else(|e| e.into_inner());
-            control.epoch = control.epoch.wrapping_add(1);
-        }
-        self.write_control()
-    }
-
-    /// The thread whose own system calls are no observation.
-    pub fn set_consumer(&self, tid: u32) -> Result<(), LoadError> {
-        {
-            let mut control = self.control.lock().unwrap_or_else(|e| e.into_inner());
-            if control.self_tid == tid {
-                return Ok(());
-            }
-            control.self_tid = tid;
-        }
-        self.write_control()
+        self.change_control(|control| control.epoch = control.epoch.wrapping_add(1))
     }
 
     /// Keeps a log of every fork while a process tree is being added.
     pub fn log_forks(&self, on: bool) -> Result<(), LoadError> {
-        {
-            let mut control = self.control.lock().unwrap_or_else(|e| e.into_inner());
-            control.log_forks = u32::from(on);
-        }
-        self.write_control()?;
-        if !on {
-            let map = self.map("fork_log")?;
-            let keys: Vec<Vec<u8>> = map.keys().collect();
-            for key in keys {
-                let _ = map.delete(&key);
-            }
-        }
-        Ok(())
+        self.change_control(|control| control.log_forks = u32::from(on))?;
+        if on { Ok(()) } else { self.empty("fork_log") }
     }
 
     /// Child and parent of every fork logged so far.
@@ -139,37 +121,38 @@ impl Kernel {
         Ok(out)
     }
 
-    /// A process whose threads the iterator shall put into the tree of `slot`.
-    pub fn add_tree_member(&self, pid: u32, slot: u32) -> Result<(), LoadError> {
+    /// A process whose threads the iterator shall put into the tree of `slot`; `runtime`: it has
+    /// not executed the workload yet.
+    pub fn add_tree_member(&self, pid: u32, slot: u32, runtime: bool) -> Result<(), LoadError> {
+        let value = slot | if runtime { wire::TREE_RUNTIME } else { 0 };
         self.map("tree_members")?
-            .update(&pid.to_ne_bytes(), &slot.to_ne_bytes(), MapFlags::ANY)
+            .update(&pid.to_ne_bytes(), &value.to_ne_bytes(), MapFlags::ANY)
             .context(|| format!("cannot add process {pid} to a tree"))
     }
 
     /// Forgets the numbers given to the iterator: they may be used again by others.
     pub fn clear_tree_members(&self) -> Result<(), LoadError> {
-        let map = self.map("tree_members")?;
+        self.empty("tree_members")
+    }
+
+    fn empty(&self, name: &str) -> Result<(), LoadError> {
+        let map = self.map(name)?;
         let keys: Vec<Vec<u8>> = map.keys().collect();
         for key in keys {
+            // Nobody else deletes, so it is there; if not, it is what was wanted.
             let _ = map.delete(&key);
         }
         Ok(())
     }
 
-    /// Whether the process behind a pidfd carries a label, and of which slot.
-    pub fn slot_of_process(&self, pidfd: BorrowedFd<'_>) -> Result<Option<u32>, LoadError> {
-        #[derive(FromBytes)]
-        #[repr(C)]
-        struct Task {
-            _tree_id: u64,
-            _epoch: u32,
-            slot: u32,
-            _rest: [u32; 2],
-        }
-        let map = self.map("tasks")?;
+    /// The tree the process behind a pidfd is in, if that tree is still observed.
+    pub fn tree_of_process(&self, pidfd: BorrowedFd<'_>) -> Result<Option<u32>, LoadError> {
         let key = pidfd.as_raw_fd().to_ne_bytes();
-        Ok(read::<Task>(&map, &key)?
-            .map(|t| t.slot)
-            .filter(|&s| s != 0))
+        let Some(task) = read::<wire::Task>(&self.map("tasks")?, &key)? else {
+            return Ok(None);
+        };
+        let scope = self.scope(task.tree)?;
+        let live = scope.state == wire::scope_state::ACTIVE && scope.id == task.tree_id;
+        Ok((task.tree != 0 && live).then_some(task.tree))
     }
 }

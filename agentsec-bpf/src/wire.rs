@@ -173,6 +173,7 @@ pub mod scope_state {
 pub mod scope_flag {
     pub const EACH_BELOW: u32 = 1;
     pub const BY_KERNEL: u32 = 1 << 1;
+    pub const TREE: u32 = 1 << 2;
 }
 
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -184,6 +185,8 @@ pub struct Scope {
     pub cgroup: u64,
     pub state: u32,
     pub flags: u32,
+    pub outer: u32,
+    pub pad: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -202,12 +205,15 @@ pub struct Syscalls {
     pub ok: [u64; SYSCALLS / 64],
 }
 
-#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Cgroup {
     pub slot: u32,
-    pub flags: u32,
+    pub below: u32,
 }
+
+/// Bit of a tree member's value: it still is the launcher's.
+pub const TREE_RUNTIME: u32 = 1 << 31;
 
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -226,9 +232,31 @@ pub struct Config {
 #[repr(C)]
 pub struct Control {
     pub epoch: u32,
-    pub self_tid: u32,
     pub log_forks: u32,
-    pub iterate: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct State {
+    pub scopes_opened: u64,
+    pub spilled: u64,
+    pub forks_missed: u64,
+    pub moves: u32,
+    pub consumer: u32,
+}
+
+/// The label of a task.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Task {
+    pub tree_id: u64,
+    pub connecting: u64,
+    pub epoch: u32,
+    pub slot: u32,
+    pub tree: u32,
+    pub phase: u8,
+    pub handlers: u8,
+    pub pad: u16,
 }
 
 const _: () = {
@@ -237,7 +265,9 @@ const _: () = {
     assert!(size_of::<RecordHead>() == 112);
     assert!(size_of::<Exec>() == 64);
     assert!(size_of::<Fact>() == 48);
-    assert!(size_of::<Scope>() == 40);
+    assert!(size_of::<Scope>() == 48);
+    assert!(size_of::<State>() == 32);
+    assert!(size_of::<Task>() == 32);
     assert!(size_of::<Syscalls>() == 4160);
 };
 

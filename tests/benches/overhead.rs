@@ -1,7 +1,8 @@
 //! What watching costs: the same loops with nothing, an empty BPF program, the sensor, and strace.
 //!
-//! Every variant alternates with a fresh baseline and the ratios of each pair are reported as
-//! medians with a 95 % interval (bootstrap). `JSON=1` prints one object on one line.
+//! Every variant is paired with a fresh baseline, which goes first in every other pair, and the
+//! ratios of the pairs are reported as medians with a 95 % interval (bootstrap). `JSON=1` prints
+//! one object on one line; `PAIRS` and `ONLY` choose how many pairs and which loops.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -61,13 +62,25 @@ mod live {
             .and_then(|p| p.parse().ok())
             .unwrap_or(9)
             .max(7);
+        let only = std::env::var("ONLY").unwrap_or_else(|_| LOOPS.join(","));
+        let chosen: Vec<&str> = only.split(',').collect();
+        assert!(
+            chosen.iter().all(|name| LOOPS.contains(name)),
+            "ONLY takes some of {LOOPS:?}"
+        );
         let mut results = BTreeMap::new();
-        for name in LOOPS {
+        for name in chosen {
             for variant in VARIANTS {
                 let ratios: Vec<f64> = (0..pairs)
-                    .map(|_| {
-                        let base = measure(name, "none");
-                        measure(name, variant) / base
+                    .map(|pair| {
+                        // What comes second may find the machine warmer, or more tired.
+                        if pair % 2 == 0 {
+                            let base = measure(name, "none");
+                            measure(name, variant) / base
+                        } else {
+                            let watched = measure(name, variant);
+                            watched / measure(name, "none")
+                        }
                     })
                     .collect();
                 let (median, low, high) = median_interval(&ratios);

@@ -8,6 +8,8 @@ use agentsec_core::event::{
 };
 use agentsec_core::{Activity, Profile, Profiler, Workload};
 
+#[cfg(feature = "bpf")]
+pub mod cgroup;
 pub mod containers;
 pub mod strace;
 #[cfg(feature = "bpf")]
@@ -28,6 +30,34 @@ pub fn bpf_or_skip(test: &str) -> bool {
         eprintln!("skipped: {test} needs root and the feature `bpf`");
     }
     able
+}
+
+/// Runs a test's body in a process of its own, started through `wrapper`: other tests share this
+/// one's descriptors, threads and signals. `true` in that process; here, once it has passed.
+pub fn alone(test: &str, wrapper: &[&str]) -> bool {
+    const ALONE: &str = "AGENTSEC_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some_and(|v| v == test) {
+        return true;
+    }
+    let own = std::env::current_exe().unwrap();
+    let mut words = wrapper
+        .iter()
+        .map(std::ffi::OsString::from)
+        .collect::<Vec<_>>();
+    words.push(own.into());
+    let output = std::process::Command::new(&words[0])
+        .args(&words[1..])
+        .args([test, "--exact", "--nocapture"])
+        .env(ALONE, test)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    false
 }
 
 /// Everything a sensor said, kept in a form that is easy to ask.

@@ -3,6 +3,7 @@
 #![cfg(feature = "bpf")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command as Process, Stdio};
@@ -15,13 +16,27 @@ use libbpf_rs::query::{LinkInfoIter, MapInfoIter, ProgInfoIter};
 /// Set for the process that plays the victim.
 const VICTIM: &str = "AGENTSEC_TEST_VICTIM";
 
-fn kernel_objects() -> (usize, usize, usize) {
-    let programs = ProgInfoIter::default().count();
-    (
-        programs,
-        MapInfoIter::default().count(),
-        LinkInfoIter::default().count(),
-    )
+/// Programs, maps and links in the kernel, by kind and id.
+fn kernel_objects() -> BTreeSet<(&'static str, u32)> {
+    let programs = ProgInfoIter::default().map(|program| ("prog_id", program.id));
+    let maps = MapInfoIter::default().map(|map| ("map_id", map.id));
+    let links = LinkInfoIter::default().map(|link| ("link_id", link.id));
+    programs.chain(maps).chain(links).collect()
+}
+
+/// Those that a process holds; others may come and go meanwhile.
+fn held_by(pid: u32) -> BTreeSet<(&'static str, u32)> {
+    let mut held = BTreeSet::new();
+    for entry in std::fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+        for line in text.lines() {
+            for kind in ["prog_id", "map_id", "link_id"] {
+                let id = line.strip_prefix(kind).and_then(|l| l.strip_prefix(':'));
+                held.extend(id.map(|id| (kind, id.trim().parse().unwrap())));
+            }
+        }
+    }
+    held
 }
 
 fn soon(what: &str, mut done: impl FnMut() -> bool) {
@@ -49,7 +64,6 @@ fn killed_sensor_leaves_nothing_behind() {
             sensor.poll(Duration::from_millis(50), |_| {}).unwrap();
         }
     }
-    let before = kernel_objects();
     let mut victim = Process::new(std::env::current_exe().unwrap())
         .args([
             "killed_sensor_leaves_nothing_behind",
@@ -69,12 +83,19 @@ fn killed_sensor_leaves_nothing_behind() {
     let mut parts = ready.split(' ').skip(1);
     let pid: i32 = parts.next().unwrap().parse().unwrap();
     let cgroup = Path::new(parts.next().unwrap()).to_owned();
-    assert_ne!(kernel_objects(), before, "the sensor was there");
+    let held = held_by(victim.id());
+    for kind in ["prog_id", "map_id", "link_id"] {
+        assert!(
+            held.iter().any(|(k, _)| *k == kind),
+            "the sensor is there: {held:?}"
+        );
+    }
+    assert!(held.is_subset(&kernel_objects()));
 
     victim.kill().unwrap();
     victim.wait().unwrap();
     soon("programs, maps or links are left", || {
-        kernel_objects() == before
+        held.is_disjoint(&kernel_objects())
     });
 
     let pid = rustix::process::Pid::from_raw(pid).unwrap();

@@ -5,13 +5,16 @@
 #![cfg(feature = "bpf")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener};
 use std::path::Path;
 
-use agentsec_core::event::{Direction, ExitStatus, Fact, Outcome, errno};
+use agentsec_core::event::{
+    Direction, ExitStatus, Fact, FileAction, Outcome, Phase, SyscallAbi, errno,
+};
 use agentsec_core::observe::Command;
-use agentsec_tests::strace::{Report, Tracer, resolved};
+use agentsec_tests::strace::{Report, Tracer, parse, resolved};
 use agentsec_tests::{Seen, Watch, bpf_or_skip};
 
 /// The closed list of differences.
@@ -127,12 +130,20 @@ fn serve(address: &str) -> u16 {
     port
 }
 
-fn build_static(directory: &Path) -> String {
-    let source = directory.join("static.c");
-    let binary = directory.join("static");
-    std::fs::write(
-        &source,
-        r#"#include <fcntl.h>
+fn compile(directory: &Path, name: &str, source: &str, flags: &[&str]) -> String {
+    let (file, binary) = (directory.join(format!("{name}.c")), directory.join(name));
+    std::fs::write(&file, source).unwrap();
+    let built = std::process::Command::new("cc")
+        .args(flags)
+        .arg("-o")
+        .args([&binary, &file])
+        .status()
+        .unwrap();
+    assert!(built.success());
+    binary.to_str().unwrap().to_owned()
+}
+
+const STATIC: &str = r#"#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -146,17 +157,7 @@ int main(void) {
     write(1, "", 0);
     return hits == 5 ? 0 : 1;
 }
-"#,
-    )
-    .unwrap();
-    let built = std::process::Command::new("cc")
-        .args(["-static", "-o"])
-        .args([&binary, &source])
-        .status()
-        .unwrap();
-    assert!(built.success());
-    binary.to_str().unwrap().to_owned()
-}
+"#;
 
 #[test]
 fn ls() {
@@ -258,7 +259,7 @@ fn static_binary_with_signals() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let binary = build_static(dir.path());
+    let binary = compile(dir.path(), "static", STATIC, &["-static"]);
     let (seen, report, status) = both(&[&binary]);
     assert_eq!(status, ExitStatus::Code(0));
     compare("static", &seen, &report);
@@ -275,4 +276,134 @@ fn static_binary_with_signals() {
             "{name}: {ours}, {theirs}"
         );
     }
+}
+
+/// What strace reports of a program that it starts itself.
+fn strace_alone(program: &str) -> Report {
+    let output = tempfile::NamedTempFile::new().unwrap();
+    let status = std::process::Command::new("strace")
+        .args(["-f", "-yy", "-o"])
+        .arg(output.path())
+        .arg(program)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    parse(&std::fs::read_to_string(output.path()).unwrap())
+}
+
+#[test]
+fn what_the_launcher_does_is_not_the_workloads() {
+    if !bpf_or_skip("what_the_launcher_does_is_not_the_workloads") {
+        return;
+    }
+    let report = strace_alone("/bin/true");
+    for command in [
+        Command::new("/bin/true"),
+        Command::new("/bin/true").without_cgroup(),
+    ] {
+        let mut watch = Watch::new();
+        watch.run(&command);
+        let seen = watch.finish();
+        // From the exec itself to the last call, exactly.
+        assert_eq!(seen.syscalls(), report.syscalls, "{command:?}");
+        let facts = seen.facts(None);
+        let launcher = facts.keys().filter(|f| f.phase() == Phase::Runtime);
+        assert!(
+            launcher.count() > 0,
+            "{command:?}: waiting to start is a call"
+        );
+    }
+}
+
+#[test]
+fn a_handler_that_forks_returns_twice() {
+    if !bpf_or_skip("a_handler_that_forks_returns_twice") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let source = "#include <signal.h>\n#include <sys/wait.h>\n#include <unistd.h>\n\
+        static void on(int s) { fork(); }\n\
+        int main(void) { signal(SIGUSR1, on); raise(SIGUSR1); wait(0); return 0; }";
+    let binary = compile(dir.path(), "handler", source, &["-static"]);
+    let report = strace_alone(&binary);
+    let mut watch = Watch::new();
+    watch.run(&Command::new(&binary));
+    let seen = watch.finish();
+    assert_eq!(report.syscalls["rt_sigreturn"], 2);
+    assert_eq!(seen.syscalls()["rt_sigreturn"], 2);
+}
+
+/// A 64-bit program may call the 32-bit kernel: the same number means another thing there.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_32_bit_calls_are_kept_apart() {
+    if !bpf_or_skip("the_32_bit_calls_are_kept_apart") {
+        return;
+    }
+    // Addresses below 4 GiB: the 32-bit calls take no others.
+    let source = r#"
+        void _start(void) __attribute__((naked));
+        static const char known[] = "/etc/hostname", unknown[] = "/no/such-32";
+        static long call(long nr, long a, long b, long c) {
+            long result;
+            __asm__ volatile("int $0x80" : "=a"(result) : "a"(nr), "b"(a), "c"(b), "d"(c) : "memory");
+            return result;
+        }
+        __attribute__((used)) static void body(void) {
+            long fd;
+            for (int i = 0; i < 3; i++) call(20, 0, 0, 0);                 /* getpid, there writev */
+            fd = call(5, (long)known, 0, 0);                               /* open, there fstat */
+            call(6, fd, 0, 0);                                             /* close */
+            call(295, -100, (long)unknown, 0);                             /* openat */
+            call(10, (long)unknown, 0, 0);                                 /* unlink */
+            __asm__ volatile("syscall" :: "a"(39) : "rcx", "r11", "memory"); /* getpid, 64-bit */
+            call(252, fd == 3 || fd >= 0 ? 0 : 1, 0, 0);                   /* exit_group */
+        }
+        void _start(void) { __asm__("andq $-16, %rsp; call body; hlt"); }
+    "#;
+    let dir = tempfile::tempdir().unwrap();
+    let flags = [
+        "-O1",
+        "-static",
+        "-nostdlib",
+        "-no-pie",
+        "-fno-pie",
+        "-fno-stack-protector",
+    ];
+    let binary = compile(dir.path(), "compat", source, &flags);
+    let mut watch = Watch::new();
+    let status = watch.run(&Command::new(&binary));
+    let seen = watch.finish();
+    if status != ExitStatus::Code(0) {
+        eprintln!("skipped: this kernel has no 32-bit calls ({status:?})");
+        return;
+    }
+    let calls = |abi: SyscallAbi| -> BTreeMap<u32, u64> {
+        let facts = seen.facts(None);
+        let own = facts.iter().filter_map(|(f, n)| match f {
+            Fact::Syscall(s) if s.abi == abi && s.phase == Phase::Workload => Some((s.number, *n)),
+            _ => None,
+        });
+        own.collect()
+    };
+    let ia32 = [(5, 1), (6, 1), (10, 1), (20, 3), (252, 1), (295, 1)];
+    assert_eq!(calls(SyscallAbi::Ia32), BTreeMap::from(ia32));
+    assert_eq!(
+        calls(SyscallAbi::X86_64),
+        BTreeMap::from([(39, 1), (59, 1)])
+    );
+    let opens = seen.opens();
+    let absent = Outcome::Errno(libc::ENOENT as u16);
+    assert!(
+        opens.contains(&("/etc/hostname".to_owned(), Outcome::Ok)),
+        "{opens:?}"
+    );
+    assert!(
+        opens.contains(&("/no/such-32".to_owned(), absent)),
+        "{opens:?}"
+    );
+    let removed = seen.facts(None).keys().any(
+        |f| matches!(f, Fact::File(f) if f.action == FileAction::Unlink && f.outcome == absent),
+    );
+    assert!(removed);
 }

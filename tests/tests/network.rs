@@ -169,3 +169,30 @@ fn ipv4_inside_ipv6_is_shown_as_ipv4() {
             .any(|(_, _, p)| p.direction == Direction::Outbound)
     );
 }
+
+#[test]
+fn a_connect_that_fails_in_the_call_carries_the_calls_error() {
+    if !bpf_or_skip("a_connect_that_fails_in_the_call_carries_the_calls_error") {
+        return;
+    }
+    // Twice the same four numbers: the second socket gets as far as SYN_SENT and no address.
+    let seen = python(
+        "import socket\n\
+         l=socket.socket(); l.bind(('127.0.0.1',0)); l.listen(4)\n\
+         def c(port):\n\
+         \x20 s=socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n\
+         \x20 s.bind(('127.0.0.1',port)); return s\n\
+         a=c(0); b=c(a.getsockname()[1]); a.connect(l.getsockname())\n\
+         try: b.connect(l.getsockname()); print('connected')\n\
+         except OSError as e: assert e.errno == 99, e",
+    );
+    let facts = seen.facts(None);
+    let failed: Vec<_> = facts
+        .iter()
+        .filter_map(|(f, n)| match f {
+            Fact::Peer(p) if p.outcome != Outcome::Ok => Some((p.outcome, *n)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(failed, [(Outcome::Errno(libc::EADDRNOTAVAIL as u16), 1)]);
+}

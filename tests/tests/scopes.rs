@@ -4,60 +4,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use agentsec_core::event::{Fact, Outcome, Phase, ScopeChange, What};
-use agentsec_core::observe::{Command, Roots, Scope, Sensor};
-use agentsec_tests::{Watch, bpf_or_skip, lossy, watch_script};
-
-/// A cgroup of the test's own, removed with everything below it.
-struct Cgroup(PathBuf);
-
-impl Cgroup {
-    fn new(name: &str) -> Self {
-        let path = Roots::default().cgroup2().unwrap();
-        let path = path.join(format!("agentsec-test-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn child(&self, name: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::create_dir_all(&path).unwrap();
-        path
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        fn remove(path: &Path) {
-            for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-                if entry.file_type().is_ok_and(|t| t.is_dir()) {
-                    remove(&entry.path());
-                }
-            }
-            for _ in 0..100 {
-                if fs::remove_dir(path).is_ok() {
-                    return;
-                }
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
-        remove(&self.0);
-    }
-}
-
-/// Runs a script inside a cgroup, from outside every scope.
-fn run_in(cgroup: &Path, script: &str) -> std::process::Child {
-    let enter = format!("echo $$ > {}/cgroup.procs; {script}", cgroup.display());
-    std::process::Command::new("sh")
-        .args(["-c", &enter])
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap()
-}
+use agentsec_core::ErrorKind;
+use agentsec_core::event::{Dimension, Fact, Outcome, Phase, ScopeChange, ScopeId, What};
+use agentsec_core::observe::{Command, Scope, Sensor};
+use agentsec_tests::cgroup::{Cgroup, run_in};
+use agentsec_tests::{Seen, Watch, bpf_or_skip, lossy, watch_script};
 
 #[test]
 fn short_lives_are_all_seen() {
@@ -229,13 +183,14 @@ fn a_process_tree_that_runs_already() {
     if !bpf_or_skip("a_process_tree_that_runs_already") {
         return;
     }
+    // Loading takes its time; the tree must not end meanwhile.
+    let mut watch = Watch::new();
     let mut root = std::process::Command::new("sh")
         .args(["-c", "(sh -c 'sleep 3; cat /etc/hostname >/dev/null; /bin/true') & sh -c 'sleep 0.1; read x'; cat /etc/hosts >/dev/null; wait"])
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
     std::thread::sleep(Duration::from_millis(300));
-    let mut watch = Watch::new();
     let scope = watch
         .control
         .add_scope(&Scope::process(root.id()).unwrap())
@@ -346,4 +301,224 @@ fn bad_scopes_get_clear_errors() {
         format!("{error:#}").contains("all 1 are in use"),
         "{error:#}"
     );
+}
+
+/// Whether a file was opened in a scope.
+fn opened_in(seen: &Seen, scope: ScopeId, path: &str) -> bool {
+    seen.facts(Some(scope))
+        .keys()
+        .any(|f| matches!(f, Fact::File(f) if lossy(&f.path) == path))
+}
+
+#[test]
+fn what_runs_beside_the_children_of_a_watched_parent_is_outside() {
+    if !bpf_or_skip("what_runs_beside_the_children_of_a_watched_parent_is_outside") {
+        return;
+    }
+    let parent = Cgroup::new("beside");
+    let mut watch = Watch::new();
+    let below = Scope::each_below(&parent.0).unwrap();
+    watch.control.add_scope(&below).unwrap();
+    let mut child = run_in(&parent.0, "cat /etc/hostname >/dev/null");
+    watch.until(|_| child.try_wait().unwrap().is_some());
+    let seen = watch.finish();
+    assert_eq!(seen.events, [], "no child was made");
+}
+
+#[test]
+fn a_new_cgroup_inside_a_scope_belongs_to_both() {
+    if !bpf_or_skip("a_new_cgroup_inside_a_scope_belongs_to_both") {
+        return;
+    }
+    let outer = Cgroup::new("both");
+    let parent = outer.child("parent");
+    let mut watch = Watch::new();
+    let add = |scope: &Scope| watch.control.add_scope(scope).unwrap();
+    let scope = add(&Scope::cgroup(&outer.0).unwrap());
+    let below = add(&Scope::each_below(&parent).unwrap());
+    let mut beside = run_in(&parent, "cat /etc/hosts >/dev/null");
+    watch.until(|_| beside.try_wait().unwrap().is_some());
+    let inner = outer.child("parent/inner");
+    let mut inside = run_in(&inner, "exec cat /etc/hostname");
+    watch.until(|_| inside.try_wait().unwrap().is_some());
+    // Without the parent a new cgroup is nothing of its own, and still inside.
+    watch.control.remove_scope(below).unwrap();
+    let later = outer.child("parent/later");
+    let mut last = run_in(&later, "exec cat /etc/passwd");
+    watch.until(|_| last.try_wait().unwrap().is_some());
+    let seen = watch.finish();
+    let scopes = |path: &str| {
+        let event = seen.events.iter().find(|e| {
+            matches!(&e.what, What::Use(u)
+                if matches!(&*u.fact, Fact::File(f) if lossy(&f.path) == path))
+        });
+        event.map(|e| e.scopes.to_vec()).unwrap_or_default()
+    };
+    assert_eq!(scopes("/etc/hosts"), [scope]);
+    assert_eq!(scopes("/etc/passwd"), [scope]);
+    let both = scopes("/etc/hostname");
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert_eq!(both[1], scope, "the one around it comes last");
+}
+
+#[test]
+fn threads_that_move_out_are_out() {
+    if !bpf_or_skip("threads_that_move_out_are_out") {
+        return;
+    }
+    let (inside, outside) = (Cgroup::new("in"), Cgroup::new("out"));
+    let mut watch = Watch::new();
+    let scope = watch
+        .control
+        .add_scope(&Scope::cgroup(&inside.0).unwrap())
+        .unwrap();
+    let script = format!(
+        "import threading,time,sys\nend=False\nname='/etc/hosts'\n\
+         def f():\n  while not end:\n    open(name).close(); time.sleep(0.01)\n\
+         t=threading.Thread(target=f); t.start(); time.sleep(0.3)\n\
+         open('{}/cgroup.procs','w').write('0')\ntime.sleep(0.2); name='/etc/hostname'\n\
+         time.sleep(0.3); end=True; t.join()",
+        outside.0.display()
+    );
+    let mut child = run_in(&inside.0, &format!("exec python3 -c \"{script}\""));
+    watch.until(|_| child.try_wait().unwrap().is_some());
+    assert!(child.wait().unwrap().success());
+    let seen = watch.finish();
+    assert!(opened_in(&seen, scope, "/etc/hosts"), "before the move");
+    assert!(!opened_in(&seen, scope, "/etc/hostname"), "after it");
+}
+
+#[test]
+fn threads_that_move_in_are_in() {
+    if !bpf_or_skip("threads_that_move_in_are_in") {
+        return;
+    }
+    let inside = Cgroup::new("enter");
+    let mut watch = Watch::new();
+    let scope = watch
+        .control
+        .add_scope(&Scope::cgroup(&inside.0).unwrap())
+        .unwrap();
+    let script = format!(
+        "import threading,time\nend=False\nname='/etc/hosts'\n\
+         def f():\n  while not end:\n    open(name).close(); time.sleep(0.01)\n\
+         t=threading.Thread(target=f); t.start(); time.sleep(0.2)\n\
+         open('{}/cgroup.procs','w').write('0')\ntime.sleep(0.5); name='/etc/hostname'\n\
+         time.sleep(0.3); end=True; t.join()",
+        inside.0.display()
+    );
+    let mut child = std::process::Command::new("python3")
+        .args(["-c", &script])
+        .spawn()
+        .unwrap();
+    watch.until(|_| child.try_wait().unwrap().is_some());
+    assert!(child.wait().unwrap().success());
+    let seen = watch.finish();
+    assert!(opened_in(&seen, scope, "/etc/hostname"));
+}
+
+#[test]
+fn a_tree_inside_a_tree_gives_its_members_back() {
+    if !bpf_or_skip("a_tree_inside_a_tree_gives_its_members_back") {
+        return;
+    }
+    let mut watch = Watch::new();
+    let mut root = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "sh -c 'echo $$; read x; cat /etc/hosts; read x; cat /etc/hostname; true'",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut out = std::io::BufReader::new(root.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+    let inner: u32 = line.trim().parse().unwrap();
+    let add = |pid| {
+        let scope = Scope::process(pid).unwrap();
+        watch.control.add_scope(&scope).unwrap()
+    };
+    // In either order the smaller lies in the larger.
+    let (inner, outer) = (add(inner), add(root.id()));
+    let mut next = root.stdin.take().unwrap();
+    std::io::Write::write_all(&mut next, b"x\n").unwrap();
+    let both = |w: &Watch| {
+        w.seen.events.iter().any(|e| {
+            e.scopes[..] == [inner, outer]
+                && matches!(&e.what, What::Use(u)
+                    if matches!(&*u.fact, Fact::File(f) if lossy(&f.path) == "/etc/hosts"))
+        })
+    };
+    watch.until(|w| {
+        w.poll();
+        both(w)
+    });
+    watch.control.remove_scope(inner).unwrap();
+    let closed = |w: &Watch| {
+        let mut events = w.seen.events.iter();
+        events.any(|e| e.what == What::Scope(ScopeChange::Closed))
+    };
+    watch.until(|w| closed(w));
+    std::io::Write::write_all(&mut next, b"x\n").unwrap();
+    watch.until(|_| root.try_wait().unwrap().is_some());
+    let seen = watch.finish();
+    assert!(opened_in(&seen, outer, "/etc/hostname"));
+    assert!(!opened_in(&seen, inner, "/etc/hostname"));
+}
+
+#[test]
+fn orphans_of_before_are_counted() {
+    if !bpf_or_skip("orphans_of_before_are_counted") {
+        return;
+    }
+    let mut watch = Watch::new();
+    // Leads a session; the sleeper's parent is gone before anybody looks.
+    let mut root = std::process::Command::new("setsid")
+        .args(["-w", "sh", "-c", "(sleep 2 &); echo $$; read x"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut out = std::io::BufReader::new(root.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    let leader = Scope::process(line.trim().parse().unwrap()).unwrap();
+    let scope = watch.control.add_scope(&leader).unwrap();
+    drop(root.stdin.take());
+    watch.until(|_| root.try_wait().unwrap().is_some());
+    watch.control.remove_scope(scope).unwrap();
+    let seen = watch.finish();
+    let last = seen.events.iter().rev().find_map(|e| match &e.what {
+        What::Coverage(c) => c.of(Dimension::Exec).cloned(),
+        _ => None,
+    });
+    let gaps = last.unwrap().gaps;
+    let gap = "1 processes may belong to the tree";
+    assert!(gaps.iter().any(|g| g.starts_with(gap)), "{gaps:?}");
+}
+
+#[test]
+fn a_process_that_has_ended_is_no_tree() {
+    if !bpf_or_skip("a_process_that_has_ended_is_no_tree") {
+        return;
+    }
+    let mut watch = Watch::new();
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    let stat = format!("/proc/{}/stat", child.id());
+    watch.until(|_| fs::read_to_string(&stat).unwrap().contains(") Z "));
+    // Not reaped yet, so its number is still its own.
+    let scope = Scope::process(child.id()).unwrap();
+    let error = watch.control.add_scope(&scope).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(format!("{error:#}").contains("it has ended"), "{error:#}");
+    child.wait().unwrap();
+    let error = watch.control.add_scope(&scope).unwrap_err();
+    assert!(
+        format!("{error:#}").contains(&child.id().to_string()),
+        "{error:#}"
+    );
+    watch.finish();
 }

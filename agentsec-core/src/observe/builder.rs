@@ -1,6 +1,7 @@
 //! What may be chosen before the sensor is loaded.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use agentsec_bpf::{Kernel, Options};
 use parking_lot::Mutex;
@@ -111,7 +112,7 @@ impl SensorBuilder {
 
     /// Loads the programs. What attached, and what could not, is in [`Sensor::coverage`].
     ///
-    /// Needs `CAP_BPF` and `CAP_PERFMON`; both may be dropped afterwards, and scopes can still be
+    /// Needs `CAP_BPF` and `CAP_PERFMON`, in the host's user namespace; both may be dropped afterwards, and scopes can still be
     /// removed. Adding one needs them again where it attaches a program.
     pub fn load(mut self) -> Result<(Sensor, Control)> {
         let key = match self.key.take() {
@@ -136,6 +137,7 @@ impl SensorBuilder {
             facts: self.max_facts,
             quota: self.facts_per_scope,
             spill: self.max_facts / 2,
+            typed_walk: true,
             key: [word(low), word(high)],
             sys_class: syscalls::classes(),
             nr_rt_sigreturn: syscalls::numbers("rt_sigreturn"),
@@ -158,6 +160,8 @@ impl SensorBuilder {
         let shared = Arc::new(Shared {
             kernel,
             registry: Mutex::new(Registry::new(source)),
+            adding: Mutex::new(()),
+            closed: AtomicBool::new(false),
             roots: self.roots.clone(),
             facts_per_scope: self.facts_per_scope,
             owner: std::process::id(),

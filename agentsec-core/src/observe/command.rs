@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::control::Control;
 use super::processes::start_ticks;
 use super::scope::{Scope, UnitPolicy};
-use super::spawn::{self, Prepared, Started};
+use super::spawn::{self, Prepared, StartError, Started};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{ExitStatus, ScopeId};
 use crate::workload::Roots;
@@ -100,36 +100,52 @@ impl Command {
 
     pub(crate) fn start(&self, control: &Control) -> Result<Child> {
         let prepared = self.prepare()?;
-        let roots = &control.shared.roots;
-        let cgroup = if self.fresh_cgroup {
-            FreshCgroup::make(roots)
-        } else {
-            None
+        if self.fresh_cgroup {
+            if let Some(child) = self.start_in_cgroup(control, &prepared)? {
+                return Ok(child);
+            }
+        }
+        // The child waits behind a pipe until its tree is in scope.
+        let mut started = spawn::start(&prepared, None).map_err(StartError::into_inner)?;
+        let scope = {
+            let shared = &control.shared;
+            let _one_at_a_time = shared.adding.lock();
+            shared.add_process(started.pid, UnitPolicy::WholeLife, true)?
         };
-        let Some(cgroup) = cgroup else {
-            // The child waits behind a pipe until its tree is in scope.
-            let mut started = spawn::start(&prepared, None)?;
-            let scope = Scope::process(started.pid)?.units(UnitPolicy::WholeLife);
-            let scope = control.add_scope(&scope)?;
-            started.go(&self.program)?;
-            return Ok(Child {
-                started,
-                scope,
-                cgroup: None,
-                status: None,
-            });
+        if let Err(e) = started.go(&self.program) {
+            control.remove_scope(scope)?;
+            return Err(e);
+        }
+        Ok(Child {
+            started,
+            scope,
+            cgroup: None,
+            status: None,
+        })
+    }
+
+    /// `None` where a cgroup cannot be made, or does not take processes.
+    fn start_in_cgroup(&self, control: &Control, prepared: &Prepared) -> Result<Option<Child>> {
+        let Some(cgroup) = FreshCgroup::make(&control.shared.roots) else {
+            return Ok(None);
         };
         let scope = Scope::cgroup(&cgroup.path)?.units(UnitPolicy::WholeLife);
         let scope = control.add_scope(&scope)?;
-        let started = spawn::start(&prepared, Some(cgroup.directory.as_fd()));
-        let started = started.and_then(|mut s| s.go(&self.program).map(|()| s));
+        let started = match spawn::start(prepared, Some(cgroup.directory.as_fd())) {
+            Err(StartError::Cgroup(_)) => {
+                control.remove_scope(scope)?;
+                return Ok(None);
+            }
+            Err(StartError::Other(e)) => Err(e),
+            Ok(mut started) => started.go(&self.program).map(|()| started),
+        };
         match started {
-            Ok(started) => Ok(Child {
+            Ok(started) => Ok(Some(Child {
                 started,
                 scope,
                 cgroup: Some(cgroup),
                 status: None,
-            }),
+            })),
             Err(e) => {
                 control.remove_scope(scope)?;
                 Err(e)

@@ -37,16 +37,18 @@ fn standing_gaps(dimension: Dimension) -> &'static [&'static str] {
             "opens submitted through io_uring",
             "unlink and rename: the path as asked and its directory, not as resolved",
             "a descriptor swapped by another thread between open and its return may be taken for the file opened",
-            "after a directory was renamed, files already known keep their old path",
+            "after a directory was renamed or mounted elsewhere, files already known keep their old path",
         ],
         Dimension::Peer => &[
             "everything but TCP: UDP, unix and raw sockets, netlink",
             "TCP fast open and MPTCP subflows",
+            "bytes of a connection that is still open when its scope ends",
             "a refused connect or an accept made through the 32-bit socketcall",
         ],
         Dimension::Syscall => &[
             "a call cut off by a seccomp kill",
             "a call in flight when observation began or ended",
+            "sigreturn of a 32-bit program is counted as its rt_sigreturn",
         ],
     }
 }
@@ -56,7 +58,7 @@ pub(crate) struct Extra {
     pub(crate) since: BootTime,
     /// Operations of facts that were never handed over, by dimension.
     pub(crate) unrecorded: [u64; Dimension::ALL.len()],
-    pub(crate) orphans: u64,
+    pub(crate) unplaced: u64,
     /// Program runs that the kernel skipped, on the whole machine.
     pub(crate) missed_runs: u64,
 }
@@ -90,10 +92,11 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
         let missing = why_missing(hooks, dimension);
         let absent = missing.is_some();
         gaps.extend(missing);
-        if dimension == Dimension::Exec && extra.orphans > 0 {
+        if dimension == Dimension::Exec && extra.unplaced > 0 {
             gaps.push(format!(
-                "{} processes of the same session were re-parented before observation began",
-                extra.orphans
+                "{} processes may belong to the tree and could not be placed: \
+                 re-parented before observation began, or created faster than they were found",
+                extra.unplaced
             ));
         }
         if extra.missed_runs > 0 {
@@ -120,7 +123,7 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
                 .iter()
                 .filter(|h| needs.contains(&h.group) && h.missing.is_none())
                 .map(|h| h.variant.as_str())
-                .last()
+                .next_back()
                 .unwrap_or_default()
                 .to_owned(),
             gaps,
@@ -143,7 +146,7 @@ mod tests {
         let extra = Extra {
             since: BootTime(1),
             unrecorded: [0; 6],
-            orphans: 0,
+            unplaced: 0,
             missed_runs: 0,
         };
         let hooks = [Hook {

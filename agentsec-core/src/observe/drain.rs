@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use agentsec_bpf::Kernel;
-use agentsec_bpf::wire::{FactKey, fact_state, kind};
+use agentsec_bpf::wire::{Fact as Held, FactKey, fact_state, kind};
 
 use super::dimensions;
 use super::known::KnownFacts;
@@ -21,6 +21,8 @@ use crate::event::{
 pub(crate) struct Target {
     pub(crate) scopes: Arc<[ScopeId]>,
     pub(crate) unit: u64,
+    /// When its system calls were last read.
+    pub(crate) since: BootTime,
 }
 
 /// Operations of facts that were not handed over, by dimension.
@@ -65,7 +67,7 @@ fn event(target: &Target, now: BootTime, what: Use) -> Event {
 }
 
 /// Repeats of every fact of the slots in `targets`. What the kernel holds and nobody was told of
-/// is added to `unrecorded`.
+/// is added to `unrecorded`; `each` sees everything the kernel holds.
 pub(crate) fn facts(
     kernel: &Kernel,
     known: &mut KnownFacts,
@@ -73,11 +75,13 @@ pub(crate) fn facts(
     now: BootTime,
     out: &mut Vec<Event>,
     unrecorded: &mut HashMap<u32, Unrecorded>,
+    mut each: impl FnMut(FactKey, Held),
 ) -> Result<()> {
     let mut repeats: Vec<(FactKey, Event)> = Vec::new();
     kernel
         .facts(|delta| {
             let (key, held) = (delta.key, delta.fact);
+            each(key, held);
             let Some(target) = targets.get(&key.slot) else {
                 return;
             };
@@ -132,7 +136,6 @@ pub(crate) fn syscalls(
     seen: &mut SyscallsSeen,
     slot: u32,
     target: &Target,
-    since: BootTime,
     now: BootTime,
     out: &mut Vec<Event>,
 ) -> Result<()> {
@@ -172,7 +175,7 @@ pub(crate) fn syscalls(
                     count: fresh,
                     bytes_in: 0,
                     bytes_out: 0,
-                    first: since,
+                    first: target.since,
                     last: now,
                     exec: None,
                     inode: None,

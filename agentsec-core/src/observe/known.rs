@@ -16,14 +16,25 @@ pub(crate) struct Known {
     pub(crate) bytes_out: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct KnownFacts {
     keys: HashMap<FactKey, Known>,
     /// Facts of each slot, with the number of the unit they were last seen in.
     facts: HashMap<u32, HashMap<Arc<Fact>, u64>>,
+    /// Most facts of one slot. The kernel keeps to it too, but for execs, which it does not hold:
+    /// beyond it each is delivered as if it were new.
+    limit: usize,
 }
 
 impl KnownFacts {
+    pub(crate) fn new(facts_per_scope: u64) -> Self {
+        Self {
+            keys: HashMap::new(),
+            facts: HashMap::new(),
+            limit: usize::try_from(facts_per_scope).unwrap_or(usize::MAX),
+        }
+    }
+
     /// The shared form of a fact and how new it is to its scope and unit.
     pub(crate) fn sight(&mut self, slot: u32, fact: Fact, unit: u64) -> (Arc<Fact>, Sight) {
         let facts = self.facts.entry(slot).or_default();
@@ -33,6 +44,9 @@ impl KnownFacts {
             return (known, sight);
         }
         let fact = Arc::new(fact);
+        if facts.len() >= self.limit {
+            return (fact, Sight::First);
+        }
         facts.insert(Arc::clone(&fact), unit);
         (fact, Sight::First)
     }
@@ -40,6 +54,9 @@ impl KnownFacts {
     /// How new a known fact is to the unit.
     pub(crate) fn resight(&mut self, slot: u32, fact: &Arc<Fact>, unit: u64) -> Sight {
         let facts = self.facts.entry(slot).or_default();
+        if facts.len() >= self.limit && !facts.contains_key(fact) {
+            return Sight::First;
+        }
         match facts.insert(Arc::clone(fact), unit) {
             None => Sight::First,
             Some(last) if last == unit => Sight::Repeat,
@@ -64,7 +81,7 @@ impl KnownFacts {
         self.keys.get_mut(key)
     }
 
-    /// Forgets a slot; its keys are returned.
+    /// Forgets a slot.
     pub(crate) fn forget(&mut self, slot: u32) {
         self.facts.remove(&slot);
         self.keys.retain(|key, _| key.slot != slot);
@@ -72,5 +89,43 @@ impl KnownFacts {
 
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Outcome, Phase, SyscallAbi, SyscallFact};
+
+    fn fact(number: u32) -> Fact {
+        Fact::Syscall(SyscallFact {
+            abi: SyscallAbi::X86_64,
+            number,
+            outcome: Outcome::Ok,
+            phase: Phase::Workload,
+        })
+    }
+
+    #[test]
+    fn a_sight_is_new_once_in_a_scope_and_once_in_a_unit() {
+        let mut known = KnownFacts::new(10);
+        assert_eq!(known.sight(1, fact(1), 1).1, Sight::First);
+        assert_eq!(known.sight(1, fact(1), 1).1, Sight::Repeat);
+        assert_eq!(known.sight(1, fact(1), 2).1, Sight::FirstInUnit);
+        assert_eq!(known.sight(2, fact(1), 2).1, Sight::First, "another scope");
+        known.forget(1);
+        assert_eq!(known.sight(1, fact(1), 2).1, Sight::First, "another life");
+    }
+
+    #[test]
+    fn memory_has_a_bound_and_nothing_is_withheld_beyond_it() {
+        let mut known = KnownFacts::new(2);
+        for number in 0..1000 {
+            let (new, sight) = known.sight(1, fact(number), 1);
+            assert_eq!(sight, Sight::First);
+            assert_eq!(known.resight(1, &new, 1) == Sight::Repeat, number < 2);
+        }
+        assert_eq!(known.facts.values().map(HashMap::len).sum::<usize>(), 2);
+        assert_eq!(known.sight(1, fact(0), 1).1, Sight::Repeat, "kept");
     }
 }

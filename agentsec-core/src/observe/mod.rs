@@ -7,7 +7,20 @@
 //!
 //! The embedder owns the loop: there is no hidden thread, signal or output. `Sensor::as_fd` is
 //! an epoll descriptor for the host's own loop; [`Pump`] is a thread for those who want one.
+//! libbpf's printer, one per process, is set at the first load: what it would print goes into
+//! errors and coverage.
+//!
+//! # What an event can and cannot tell
+//!
+//! - A scope begins with `Opened`, `Began` and its coverage; coverage comes again with every
+//!   drain, at most ten seconds apart, and before a unit ends.
+//! - A script's exec names the interpreter as resolved and the script as it was given, which may
+//!   be relative. The script's own resolved path is the file its interpreter opened: a file fact
+//!   of the same process, unless that file was known in the scope before.
+//! - A process is in one scope and those around it. One that is in a process tree and in a cgroup
+//!   of which neither lies within the other is seen in the tree.
 
+mod adding;
 mod builder;
 mod command;
 mod control;

@@ -12,6 +12,8 @@ use crate::workload::Roots;
 const LIMIT: usize = 65_536;
 /// How long an ended process is remembered: its last records may still be on their way.
 const LINGER: u64 = 30_000_000_000;
+/// Programs remembered of one process that executes one after the other, the latest.
+const PROGRAMS: usize = 32;
 
 #[derive(Debug, Default)]
 struct Process {
@@ -43,6 +45,9 @@ impl Processes {
         let programs = &mut self.table.entry(process).or_default().programs;
         let at = programs.partition_point(|(from, _)| *from <= time);
         programs.insert(at, (time, program));
+        if programs.len() > PROGRAMS {
+            programs.remove(0);
+        }
     }
 
     pub(crate) fn forked(&mut self, parent: ProcessId, child: ProcessId, time: BootTime) {
@@ -51,10 +56,10 @@ impl Processes {
         }
     }
 
-    pub(crate) fn exited(&mut self, process: ProcessId, time: BootTime) {
-        if let Some(process) = self.table.get_mut(&process) {
-            process.ended = Some(time);
-        }
+    /// `false` if that was known.
+    pub(crate) fn exited(&mut self, process: ProcessId, time: BootTime) -> bool {
+        let ended = &mut self.table.entry(process).or_default().ended;
+        ended.replace(time).is_none()
     }
 
     /// The program a process ran, as far as records say.
@@ -164,6 +169,42 @@ mod tests {
         assert_eq!(
             processes.seen_program(process, BootTime(25)),
             Some(Text::from("/bin/late"))
+        );
+    }
+
+    #[test]
+    fn one_that_executes_for_ever_is_remembered_by_its_latest_programs() {
+        let mut processes = Processes::new(Roots::default());
+        let process = ProcessId {
+            pid: u32::MAX,
+            start: BootTime(1),
+        };
+        for time in 1..10_000u64 {
+            processes.executed(process, BootTime(time), Text::from(time.to_string()));
+        }
+        assert_eq!(processes.table[&process].programs.len(), PROGRAMS);
+        assert_eq!(
+            processes.seen_program(process, BootTime(20_000)),
+            Some(Text::from("9999"))
+        );
+    }
+
+    #[test]
+    fn an_end_is_reported_once() {
+        let mut processes = Processes::new(Roots::default());
+        let process = ProcessId {
+            pid: u32::MAX,
+            start: BootTime(1),
+        };
+        assert!(processes.exited(process, BootTime(5)));
+        assert!(!processes.exited(process, BootTime(6)));
+        let another = ProcessId {
+            start: BootTime(2),
+            ..process
+        };
+        assert!(
+            processes.exited(another, BootTime(7)),
+            "a number used again"
         );
     }
 }

@@ -12,6 +12,7 @@ pub(crate) fn refused(error: LoadError) -> Error {
         LoadErrorKind::Privilege => ErrorKind::Privilege,
         LoadErrorKind::Lockdown => ErrorKind::Lockdown,
         LoadErrorKind::Verifier => ErrorKind::Verifier,
+        LoadErrorKind::TooLarge | LoadErrorKind::NoSlot => ErrorKind::Limit,
         _ => ErrorKind::Io,
     };
     let (message, log) = (error.message, error.log);

@@ -25,8 +25,17 @@ pub(crate) struct Entry {
     pub(crate) opened: bool,
     /// A unit cut was asked for.
     pub(crate) cut: bool,
-    /// Processes that belong to the tree and could not be found.
-    pub(crate) unknown_orphans: u64,
+    /// Processes that may belong to the tree and could not be placed.
+    pub(crate) unplaced: u64,
+}
+
+/// What is known about a scope when it is added.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) outer: Option<u32>,
+    pub(crate) cgroup: Option<Text>,
+    pub(crate) units: UnitPolicy,
+    pub(crate) each_below: bool,
 }
 
 #[derive(Debug)]
@@ -64,30 +73,19 @@ impl Registry {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one entry")]
-    pub(crate) fn insert(
-        &mut self,
-        slot: u32,
-        id: ScopeId,
-        outer: Option<u32>,
-        cgroup: Option<Text>,
-        units: UnitPolicy,
-        each_below: bool,
-        since: BootTime,
-    ) {
-        let unit = self.fresh_unit();
+    pub(crate) fn insert(&mut self, slot: u32, id: ScopeId, opening: Opening, since: BootTime) {
         let entry = Entry {
             id,
-            outer,
-            cgroup,
-            units,
-            each_below,
+            outer: opening.outer,
+            cgroup: opening.cgroup,
+            units: opening.units,
+            each_below: opening.each_below,
             since,
             ended: None,
-            unit,
+            unit: self.fresh_unit(),
             opened: false,
             cut: false,
-            unknown_orphans: 0,
+            unplaced: 0,
         };
         self.entries.insert(slot, entry);
         self.announce.push_back(slot);
@@ -101,16 +99,20 @@ impl Registry {
         self.entries.get_mut(&slot)
     }
 
-    /// Forgets a scope; what lay inside it now lies inside what was around it.
-    pub(crate) fn remove(&mut self, slot: u32) {
+    /// Forgets a scope; what lay inside it now lies inside what was around it. Returns whom that
+    /// concerns.
+    pub(crate) fn remove(&mut self, slot: u32) -> Vec<u32> {
         let Some(gone) = self.entries.remove(&slot) else {
-            return;
+            return Vec::new();
         };
-        for inner in self.entries.values_mut() {
-            if inner.outer == Some(slot) {
-                inner.outer = gone.outer;
-            }
-        }
+        let inner = self.entries.iter_mut();
+        let inner = inner.filter(|(_, entry)| entry.outer == Some(slot));
+        inner
+            .map(|(&slot, entry)| {
+                entry.outer = gone.outer;
+                slot
+            })
+            .collect()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {

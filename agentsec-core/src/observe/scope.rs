@@ -47,7 +47,9 @@ impl Scope {
     }
 
     /// Each cgroup that is created directly below this one from now on, as a scope of its own.
-    /// The kernel opens it before its first exec.
+    /// The kernel opens it before its first exec. What runs in this cgroup itself is not observed.
+    /// A child that finds no slot free stays unobserved and is counted in
+    /// [`Statistics::unopened`](super::Statistics::unopened).
     pub fn each_below(path: impl AsRef<Path>) -> Result<Self> {
         let scope = Self::cgroup(path)?;
         let Kind::Cgroup(path) = scope.kind else {
@@ -60,6 +62,8 @@ impl Scope {
     }
 
     /// A process that runs already, its descendants, and every one they create from now on.
+    /// Descendants whose parents had ended before cannot be recognised; those that look like some
+    /// are counted as a gap in the coverage. It takes the host's pid namespace.
     pub fn process(pid: u32) -> Result<Self> {
         if pid == 0 || i32::try_from(pid).is_err() {
             return Err(Error::new(

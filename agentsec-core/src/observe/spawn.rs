@@ -60,8 +60,33 @@ struct CloneArgs {
     cgroup: u64,
 }
 
+/// Why there is no child.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    /// The cgroup does not take it; without one it may work.
+    Cgroup(Error),
+    Other(Error),
+}
+
+impl StartError {
+    pub(crate) fn into_inner(self) -> Error {
+        match self {
+            Self::Cgroup(e) | Self::Other(e) => e,
+        }
+    }
+}
+
+impl From<Error> for StartError {
+    fn from(e: Error) -> Self {
+        Self::Other(e)
+    }
+}
+
 /// Starts the child; it waits for [`Started::go`].
-pub(crate) fn start(prepared: &Prepared, cgroup: Option<BorrowedFd<'_>>) -> Result<Started> {
+pub(crate) fn start(
+    prepared: &Prepared,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Result<Started, StartError> {
     let argv = pointers(&prepared.argv);
     let envp = pointers(&prepared.envp);
     let (gate_read, gate) = pipe_with(PipeFlags::CLOEXEC).io_context(|| "cannot make a pipe")?;
@@ -91,7 +116,24 @@ pub(crate) fn start(prepared: &Prepared, cgroup: Option<BorrowedFd<'_>>) -> Resu
         );
     }
     if pid < 0 {
-        return Err(io::Error::last_os_error()).io_context(|| "cannot start a process");
+        let error = io::Error::last_os_error();
+        // Nobody else's limit or privilege is meant by these when a cgroup was asked for: it is
+        // threaded, hands out controllers, or belongs to another.
+        let by_cgroup = matches!(
+            error.raw_os_error(),
+            Some(libc::EBUSY | libc::EOPNOTSUPP | libc::EACCES | libc::ENODEV)
+        );
+        let kind = if error.kind() == io::ErrorKind::PermissionDenied {
+            ErrorKind::Privilege
+        } else {
+            ErrorKind::Io
+        };
+        let error = Error::with_source(kind, "cannot start a process", error);
+        return Err(if cgroup.is_some() && by_cgroup {
+            StartError::Cgroup(error)
+        } else {
+            StartError::Other(error)
+        });
     }
     // SAFETY: the kernel has just opened it for us.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };

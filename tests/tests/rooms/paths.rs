@@ -49,7 +49,8 @@ impl Finder<'_> {
         match &self.tokens[at].1 {
             Token::Punctuation('{') => self.open.push(false),
             Token::Punctuation('}') => {
-                if self.open.pop() == Some(true) {
+                let module = self.open.pop() == Some(true);
+                if module {
                     self.module.pop();
                 }
             }
