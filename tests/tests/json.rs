@@ -251,7 +251,7 @@ fn used(fact: &Fact) -> Event {
     };
     let detail = ExecDetail {
         parent: process,
-        parent_exe: Some(Text::from(b"/\xfe")),
+        parent_exe: Some(Text::from(b"/\xfe" as &[u8])),
         arguments: vec![argument(b"\xff"), argument(b"--flag")],
         uid: 0,
         euid: 0,
