@@ -35,8 +35,15 @@ pub struct SensorBuilder {
 /// Rings of all processors together, by default.
 const RINGS_TOTAL: u32 = 8 << 20;
 
+impl Sensor {
+    /// Chooses what to observe.
+    pub fn builder() -> SensorBuilder {
+        SensorBuilder::new()
+    }
+}
+
 impl SensorBuilder {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self {
             scopes: Vec::new(),
             key: None,

@@ -98,7 +98,7 @@ impl Command {
         self
     }
 
-    pub(crate) fn start(&self, control: &Control) -> Result<Child> {
+    fn start(&self, control: &Control) -> Result<Child> {
         let prepared = self.prepare()?;
         if self.fresh_cgroup {
             if let Some(child) = self.start_in_cgroup(control, &prepared)? {
@@ -213,6 +213,15 @@ impl Command {
             user: self.user.clone(),
             stdout_to_stderr: self.stdout_to_stderr,
         })
+    }
+}
+
+impl Control {
+    /// Starts a command in a scope of its own: in a fresh cgroup where one can be made, else as a
+    /// process tree. Nothing it does is missed: it waits until it is in scope.
+    pub fn spawn(&self, command: &Command) -> Result<Child> {
+        self.shared.check_usable()?;
+        command.start(self)
     }
 }
 

@@ -7,7 +7,6 @@ use agentsec_bpf::Kernel;
 use agentsec_bpf::wire::scope_state;
 use parking_lot::Mutex;
 
-use super::command::{Child, Command};
 use super::refused::refused;
 use super::registry::Registry;
 use super::roots::boot_nanos;
@@ -153,13 +152,6 @@ impl Control {
         let entry = slot.and_then(|slot| registry.get_mut(slot));
         entry.ok_or_else(|| no_scope(id))?.cut = true;
         Ok(())
-    }
-
-    /// Starts a command in a scope of its own: in a fresh cgroup where one can be made, else as a
-    /// process tree. Nothing it does is missed: it waits until it is in scope.
-    pub fn spawn(&self, command: &Command) -> Result<Child> {
-        self.shared.check_usable()?;
-        command.start(self)
     }
 
     /// How the sensor is doing.

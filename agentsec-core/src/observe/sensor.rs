@@ -17,7 +17,6 @@ use rustix::process::Pid;
 
 use self::intake::Intake;
 use self::wake::Wake;
-use super::builder::SensorBuilder;
 use super::control::{Control, Shared};
 use super::decode::Privacy;
 use super::dimensions::{self, Extra};
@@ -68,11 +67,6 @@ impl fmt::Debug for Sensor {
 }
 
 impl Sensor {
-    /// Chooses what to observe.
-    pub fn builder() -> SensorBuilder {
-        SensorBuilder::new()
-    }
-
     pub(crate) fn new(shared: Arc<Shared>, rings: Vec<Ring>, privacy: Privacy) -> Result<Self> {
         let wake = Wake::new(&rings)?;
         let processes = Processes::new(shared.roots.clone());

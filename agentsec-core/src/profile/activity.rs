@@ -122,6 +122,9 @@ impl ActivityProfile {
 
     /// How likely the next unit shows nothing new in this dimension.
     pub fn completeness(&self, dimension: Dimension) -> Completeness {
-        completeness::estimate(self, dimension)
+        let owners = self
+            .facts_of(dimension)
+            .filter_map(|(_, evidence)| evidence.owner);
+        completeness::estimate(self.units, self.overflow(dimension), owners)
     }
 }

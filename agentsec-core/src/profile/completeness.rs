@@ -6,8 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::activity::ActivityProfile;
-use crate::event::{Dimension, UnitId};
+use crate::event::UnitId;
 
 /// With fewer units a share says nothing.
 const ENOUGH: u64 = 5;
@@ -41,18 +40,19 @@ pub enum Completeness {
     },
 }
 
-pub(crate) fn estimate(profile: &ActivityProfile, dimension: Dimension) -> Completeness {
-    let units = profile.units;
+/// `owners`: for each fact that only one unit has, that unit.
+pub(crate) fn estimate(
+    units: u64,
+    overflow: u64,
+    owners: impl Iterator<Item = UnitId>,
+) -> Completeness {
     if units < ENOUGH {
         return Completeness::TooFewUnits { units };
     }
-    if profile.overflow(dimension) > 0 {
+    if overflow > 0 {
         return Completeness::Overflowed { units };
     }
-    let owners: BTreeSet<UnitId> = profile
-        .facts_of(dimension)
-        .filter_map(|(_, evidence)| evidence.owner)
-        .collect();
+    let owners: BTreeSet<UnitId> = owners.collect();
     let (low, high) = wilson(owners.len() as f64, units as f64);
     Completeness::Estimated {
         units,

@@ -5,7 +5,7 @@ use super::{weight, wire};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::wire::Texts;
 use crate::event::{
-    Actor, Argument, BootTime, Coverage, DimensionCoverage, Event, ExecDetail, ExitStatus, Flags,
+    Argument, BootTime, Coverage, DimensionCoverage, Event, ExecDetail, ExitStatus, Flags,
     ProcessChange, ScopeChange, Text, UnitChange, Use, What,
 };
 
@@ -23,16 +23,6 @@ pub(super) fn event(event: wire::Event, before: u64, things: &Things) -> Result<
         actor: event.actor.map(|actor| things.actor(actor)).transpose()?,
         flags: Flags(event.flags),
         what: what(event.what, time, left, things)?,
-    })
-}
-
-pub(super) fn actor(actor: wire::Actor, things: &Things) -> Result<Actor> {
-    Ok(Actor {
-        process: actor.process.into(),
-        thread: actor.thread,
-        container_pid: actor.container_pid,
-        exe: text(actor.exe, things)?,
-        uid: actor.uid,
     })
 }
 

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::encode::{self, Names};
-use super::{decode, weight, wire};
+use super::{weight, wire};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::wire::{self as shared, TextNumbers, Texts};
 use crate::event::{Actor, Fact, ScopeId, Text};
@@ -138,7 +138,7 @@ impl Things {
         }
         for actor in entries.actors {
             self.weigh(weight::actor(&actor))?;
-            let actor = decode::actor(actor, self)?;
+            let actor = actor_of(actor, self)?;
             self.actors.push(Arc::new(actor));
         }
         for fact in entries.facts {
@@ -174,6 +174,16 @@ impl Texts for Things {
     fn text(&self, number: u32) -> Result<Text> {
         look_up(&self.texts, number, "text")
     }
+}
+
+fn actor_of(actor: wire::Actor, texts: &impl Texts) -> Result<Actor> {
+    Ok(Actor {
+        process: actor.process.into(),
+        thread: actor.thread,
+        container_pid: actor.container_pid,
+        exe: actor.exe.map(|exe| texts.text(exe)).transpose()?,
+        uid: actor.uid,
+    })
 }
 
 fn look_up<T: Clone>(table: &[T], number: u32, what: &str) -> Result<T> {

@@ -1,5 +1,6 @@
 //! Flags: their names stay, and say what the next argument is.
 
+use super::spelling::is_number;
 use super::{secret, value, words};
 
 /// Longest name of a flag that is kept.
@@ -132,7 +133,7 @@ pub(super) fn reduce(text: &str) -> (String, Next) {
         };
         return (text.to_owned(), next);
     }
-    if value::is_number(rest) {
+    if is_number(rest) {
         return ("-<number>".to_owned(), Next::Operand);
     }
     let mut letters = rest.chars();

@@ -37,6 +37,7 @@
 mod flag;
 mod path;
 mod secret;
+mod spelling;
 mod url;
 mod value;
 mod words;

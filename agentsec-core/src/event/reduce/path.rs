@@ -1,6 +1,7 @@
 //! Paths and the names of query fields.
 
-use super::{secret, value};
+use super::secret;
+use super::spelling::{is_file_name, is_number};
 
 /// Parts of a path that are kept; a longer path is not.
 const MAX_PARTS: usize = 48;
@@ -34,12 +35,12 @@ pub(super) fn reduce_bare(text: &str) -> Option<String> {
         .split_once('?')
         .map_or((text, None), |(p, q)| (p, Some(q)));
     if !path.contains('/') {
-        return (fields.is_none() && value::is_file_name(path)).then(|| path.to_owned());
+        return (fields.is_none() && is_file_name(path)).then(|| path.to_owned());
     }
     // Base64 has slashes too: one doubtful part condemns the whole.
     let plain = |p: &str| {
         let name = p.split(':').next().unwrap_or_default();
-        part(name) == name && secret::is_plain(name) || value::is_number(p)
+        part(name) == name && secret::is_plain(name) || is_number(p)
     };
     let path = path.strip_suffix('/').unwrap_or(path);
     let is_path = !path.contains("://") && path.split('/').all(plain);

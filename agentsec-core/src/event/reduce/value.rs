@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{path, secret, url, words};
+use super::spelling::is_number;
+use super::{path, secret, url};
 
 /// Operands that are punctuation to the programs that take them.
 const PUNCTUATION: [&str; 14] = [
@@ -63,15 +64,6 @@ pub(super) fn is_assignment(text: &str) -> bool {
     variable(text).is_some()
 }
 
-/// Digits, perhaps with a sign, a fraction and a unit of up to two letters.
-pub(super) fn is_number(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let number = unsigned.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '%');
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let digits = |t: &str| (1..=15).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_digit());
-    unsigned.len() - number.len() <= 2 && digits(whole) && digits(fraction)
-}
-
 /// The name in `NAME=value`, if it is one.
 fn variable(text: &str) -> Option<&str> {
     let (name, value) = text.split_once('=')?;
@@ -83,15 +75,4 @@ fn variable(text: &str) -> Option<&str> {
     // The padding of base64 looks like an assignment of nothing.
     let is_padding = value == "=" || value.is_empty() && text.len() >= 8 && text.len() % 4 == 0;
     (is_name && !is_padding).then_some(name)
-}
-
-/// Whether this names a file by its extension.
-pub(super) fn is_file_name(text: &str) -> bool {
-    let spelled = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-    text.rsplit_once('.').is_some_and(|(stem, extension)| {
-        !stem.is_empty()
-            && text.bytes().all(spelled)
-            && words::is_extension(extension)
-            && secret::is_plain(text)
-    })
 }
