@@ -231,3 +231,27 @@ fn the_table_says_where_and_why() {
     let groups = checked(only(&profile), &Generalisation::default());
     assert_eq!(groups[0].boundary.unwrap().place(), "anything named etc");
 }
+
+#[test]
+fn a_star_does_not_lead_into_a_directory_whose_names_count() {
+    let mut paths = Vec::new();
+    for i in 0..9 {
+        paths.extend(many(9, |j| format!("/w/{}/{}", word(i), word(j))));
+        paths.extend(many(3, |j| format!("/w/{}/run-{j}", word(i))));
+    }
+    paths.push("/w/bin/aax".to_owned());
+    let profile = files(paths);
+    let how = Generalisation::default();
+    let expected = rows([
+        ("read /w/*/*", 81),
+        ("read /w/*/run-<number>", 27),
+        ("read /w/bin/aax", 1),
+    ]);
+    assert_eq!(shown(&profile, &how), expected);
+    let groups = checked(only(&profile), &how);
+    let reach = |path: &str| groups.iter().any(|g| g.template.matches(&file(path)));
+    assert!(reach("/w/lib/new") && reach("/w/lib/run-7"));
+    for path in ["/w/bin/new", "/w/bin/run-7", "/w/sbin/new", "/w/hooks/new"] {
+        assert!(!reach(path), "{path}");
+    }
+}
