@@ -146,10 +146,11 @@ impl<'a> Fold<'_, 'a> {
         let mut beyond: BTreeMap<Template, (Vec<usize>, &'static Boundary)> = BTreeMap::new();
         for (number, &(fact, evidence)) in self.facts.iter().enumerate() {
             let paths = paths_of(fact);
-            if paths.is_empty() {
+            // What was cut stays as it is, and follows with the other dimensions.
+            if paths.is_empty() || boundary::of_flags(evidence.flags).is_some() {
                 continue;
             }
-            if let Some(boundary) = self.boundary(&paths, evidence) {
+            if let Some(boundary) = self.boundary(&paths) {
                 let template = Template::with_paths(fact, |path| self.sealed(path));
                 let group = beyond.entry(template);
                 group.or_insert((Vec::new(), boundary)).0.push(number);
@@ -174,7 +175,7 @@ impl<'a> Fold<'_, 'a> {
         for (items, example) in classes.into_values() {
             let siblings = matches!(example, Fact::File(_));
             for found in tree::generalise(items, self.how, siblings) {
-                // Those that stay as they are follow with the other dimensions.
+                // So do those that could be open and are not.
                 if let Some(paths) = found.paths {
                     let mut paths = paths.into_iter();
                     let template = Template::with_paths(example, |path| {
@@ -191,11 +192,10 @@ impl<'a> Fold<'_, 'a> {
         groups
     }
 
-    fn boundary(&self, paths: &[&Text], evidence: &Evidence) -> Option<&'static Boundary> {
+    fn boundary(&self, paths: &[&Text]) -> Option<&'static Boundary> {
         let homes = Some(&*self.how.homes);
         let beyond = |path: &&Text| boundary::of_file(path.as_bytes(), homes);
-        let of_path = paths.iter().find_map(beyond);
-        boundary::of_flags(evidence.flags).or(of_path)
+        paths.iter().find_map(beyond)
     }
 
     fn sealed(&self, path: &Text) -> PathTemplate {

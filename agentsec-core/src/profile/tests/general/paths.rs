@@ -321,13 +321,16 @@ fn what_was_cut_stays_as_it_is() {
         stream.used(file(&format!("/w/{}", word(i))), 1);
     }
     stream.flagged(file("/w/cut"), Flags::TRUNCATED);
+    stream.flagged(file("/proc/7/stat"), Flags::TRUNCATED);
     for i in 0..8 {
         stream.flagged(tool(&format!("/w/{}", word(i))), Flags::READ_FAULT);
     }
     stream.end();
     let profile = stream.profile();
     let groups = checked(only(&profile), &Generalisation::default());
-    assert_eq!(groups.len(), 2 + 8);
+    assert_eq!(groups.len(), 3 + 8);
+    let process = Template::exact(&file("/proc/7/stat"));
+    assert!(groups.iter().any(|g| g.template == process));
     let is_cut = |g: &&General<'_>| g.template.matches(&file("/w/cut")) && g.facts.len() == 1;
     let cut = groups.iter().find(is_cut).unwrap();
     assert_eq!(cut.template, Template::exact(&file("/w/cut")));
