@@ -24,7 +24,11 @@ fn short_lives_are_all_seen() {
     assert_eq!(syscalls["exit_group"], 2001, "the shell's own included");
     assert_eq!(syscalls["execve"], 2001);
     assert_eq!(seen.lost(), 0);
-    assert_eq!(seen.profiled(), seen.facts(None), "all of it is in the profile");
+    assert_eq!(
+        seen.profiled(),
+        seen.facts(None),
+        "all of it is in the profile"
+    );
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod diff;
 mod evidence;
 mod facts;
 mod file;
+pub mod general;
 mod json;
 mod merge;
 mod profiler;

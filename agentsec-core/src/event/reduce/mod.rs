@@ -62,6 +62,11 @@ pub fn arguments(args: &[&[u8]], key: &HashKey, keep_raw: bool) -> Vec<Argument>
     args.iter().map(reduce).collect()
 }
 
+/// Whether a shape is the name of a file, without a directory, and of nothing else.
+pub(crate) fn is_file_name(shape: &str) -> bool {
+    spelling::is_file_name(shape) && url::reduce_bare(shape).is_none()
+}
+
 /// What the arguments so far mean for the next one.
 struct Line {
     next: Next,
