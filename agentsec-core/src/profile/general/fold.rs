@@ -9,7 +9,8 @@ use super::placeholder::Placeholder;
 use super::rule::Rule;
 use super::sum::Sum;
 use super::template::Template;
-use super::tree::{self, Item, Part, Token};
+use super::tree::{Item, Part, Token};
+use super::walk;
 use super::{peer, shapes};
 use crate::event::{Dimension, Fact, Text};
 use crate::profile::activity::{Activity, ActivityProfile, Profile};
@@ -174,7 +175,7 @@ impl<'a> Fold<'_, 'a> {
             .collect();
         for (items, example) in classes.into_values() {
             let siblings = matches!(example, Fact::File(_));
-            for found in tree::generalise(items, self.how, siblings) {
+            for found in walk::generalise(items, self.how, siblings) {
                 // So do those that could be open and are not.
                 if let Some(paths) = found.paths {
                     let mut paths = paths.into_iter();

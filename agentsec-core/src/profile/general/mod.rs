@@ -25,6 +25,7 @@
 //! }
 //! ```
 
+mod address;
 mod argument;
 mod boundary;
 mod fold;
@@ -39,15 +40,16 @@ mod shapes;
 mod sum;
 mod template;
 mod tree;
+mod walk;
 mod zone;
 
+pub use address::{AddressTemplate, PortTemplate};
 pub use argument::ArgumentTemplate;
 pub use boundary::Boundary;
 pub use fold::General;
 pub use name::Piece;
 pub use options::Generalisation;
 pub use path::{PathTemplate, Segment};
-pub use peer::{AddressTemplate, PortTemplate};
 pub use placeholder::Placeholder;
 pub use rule::Rule;
 pub use sum::Sum;

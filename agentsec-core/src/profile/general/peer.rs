@@ -1,77 +1,12 @@
 //! Peers: addresses to networks where asked, ports of listeners where the kernel chose them.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::net::IpAddr;
 
+use super::address::{AddressTemplate, PortTemplate, is_ephemeral};
 use super::options::Generalisation;
 use super::template::Template;
 use super::zone;
 use crate::event::{Direction, Fact, PeerFact};
-
-/// The address of a peer, or what stands for many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum AddressTemplate {
-    /// This address.
-    Exact(IpAddr),
-    /// Every address of a network.
-    #[non_exhaustive]
-    Network {
-        /// Its first address.
-        address: IpAddr,
-        /// Bits that all its addresses share.
-        prefix: u8,
-    },
-}
-
-impl AddressTemplate {
-    /// Whether it stands for this address.
-    pub fn matches(&self, peer: IpAddr) -> bool {
-        match *self {
-            Self::Exact(address) => address == peer,
-            Self::Network { address, prefix } => zone::contains(address, prefix, peer),
-        }
-    }
-}
-
-impl fmt::Display for AddressTemplate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(address) => write!(f, "{address}"),
-            Self::Network { address, prefix } => write!(f, "{address}/{prefix}"),
-        }
-    }
-}
-
-/// A port, or what stands for many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum PortTemplate {
-    /// This port.
-    Exact(u16),
-    /// Any port of the range from which Linux chooses unless told otherwise, 32768 to 60999.
-    Ephemeral,
-}
-
-impl PortTemplate {
-    /// Whether it stands for this port.
-    pub fn matches(&self, port: u16) -> bool {
-        match self {
-            Self::Exact(exact) => *exact == port,
-            Self::Ephemeral => is_ephemeral(port),
-        }
-    }
-}
-
-impl fmt::Display for PortTemplate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(port) => write!(f, "{port}"),
-            Self::Ephemeral => f.write_str("<ephemeral>"),
-        }
-    }
-}
 
 /// Generalises peers; those that stand for themselves are left out.
 pub(super) fn generalise<'a>(
@@ -118,8 +53,4 @@ fn network(peer: &PeerFact, (ipv4, ipv6): (u8, u8)) -> Option<AddressTemplate> {
     let (address, prefix) = zone::network(peer.address, asked);
     let is_larger = prefix < zone::bits(peer.address);
     is_larger.then_some(AddressTemplate::Network { address, prefix })
-}
-
-fn is_ephemeral(port: u16) -> bool {
-    (32768..=60999).contains(&port)
 }

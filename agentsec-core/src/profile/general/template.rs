@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use super::address::{AddressTemplate, PortTemplate};
 use super::argument::ArgumentTemplate;
 use super::path::{PathTemplate, Segment};
-use super::peer::{AddressTemplate, PortTemplate};
 use super::rule::Rule;
 use crate::event::{
     Dimension, Direction, ExecOrigin, Fact, FileAction, Outcome, Phase, SyscallFact, Text,
