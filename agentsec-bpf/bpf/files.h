@@ -31,12 +31,13 @@ static __always_inline __u32 access_of(__u64 flags)
 
 static __always_inline struct file *file_of(struct task_struct *task, __u32 fd)
 {
-	struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
+	/* Typed from the task on: plain loads, not probe reads. */
+	struct fdtable *fdt = task->files->fdt;
 	struct file **array, *file = NULL;
 
-	if (fd >= BPF_CORE_READ(fdt, max_fds))
+	if (fd >= fdt->max_fds)
 		return NULL;
-	array = BPF_CORE_READ(fdt, fd);
+	array = fdt->fd;
 	bpf_probe_read_kernel(&file, sizeof(file), &array[fd]);
 	return file;
 }
@@ -158,6 +159,7 @@ static __always_inline void opened(struct task_struct *task, struct as_task *t, 
 				   __u64 flags, const bool cast)
 {
 	struct file *file = file_of(task, fd);
+	struct fs_struct *fs = task->fs;
 	struct as_fact_key key = {};
 	struct dentry *dentry;
 	struct vfsmount *mnt;
@@ -184,7 +186,7 @@ static __always_inline void opened(struct task_struct *task, struct as_task *t, 
 	key.a = PEEK(cast, inode, inode, i_ino);
 	/* The same inode under another mount or another root has another path. */
 	place = (__u64)mnt * 0x9e3779b97f4a7c15ULL +
-		(__u64)BPF_CORE_READ(task, fs, root.dentry) * 0xc2b2ae3d27d4eb4fULL;
+		(__u64)BPF_CORE_READ(fs, root.dentry) * 0xc2b2ae3d27d4eb4fULL;
 	sb = PEEK(cast, inode, inode, i_sb);
 	key.b = PEEK(cast, super_block, sb, s_dev) | (place & ~0xffffffffULL);
 	parent = (__u64)BPF_CORE_READ(dentry, d_parent);
