@@ -47,7 +47,8 @@ pub struct AtomicFile {
 impl AtomicFile {
     /// Begins a file that will be at `path`, whose folder must exist.
     ///
-    /// Refuses a path at which something else than a file is, such as a folder or `/dev/null`.
+    /// Refuses a path at which something else than a file is, such as a folder or `/dev/null`, and
+    /// a link that stands for something else, such as `/dev/stdout`.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let failed = || format!("failed to create {}", path.display());
@@ -279,6 +280,24 @@ mod tests {
             let error = AtomicFile::create(no_name).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput, "{no_name:?}");
         }
+    }
+
+    #[test]
+    fn link_to_what_is_not_a_file_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        fs::write(folder.path().join("file"), "").unwrap();
+        let file = File::open(folder.path().join("file")).unwrap();
+        // As /dev/stdout is when it was redirected to a file.
+        let descriptor = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
+        for target in ["/dev/null", ".", "/proc/self/fd/1000000", &descriptor] {
+            symlink(target, &path).unwrap();
+            let error = AtomicFile::create(&path).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput, "{target}");
+            assert_eq!(fs::read_link(&path).unwrap(), Path::new(target));
+            fs::remove_file(&path).unwrap();
+        }
+        assert_eq!(names(folder.path()), ["file"]);
     }
 
     #[test]

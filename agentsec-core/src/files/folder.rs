@@ -5,14 +5,16 @@ pub(super) use portable::Folder;
 #[cfg(unix)]
 pub(super) use unix::Folder;
 
-/// What a name in a folder stands for, links not followed.
+/// What a name in a folder stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
     /// Nothing has this name.
     Nothing,
-    /// A regular file or a symbolic link: a rename replaces it, and nothing else is touched.
+    /// A regular file, or a symbolic link to one or to nothing: a rename replaces it, and nothing
+    /// else is touched.
     Replaceable,
-    /// A folder, a device, a pipe or a socket.
+    /// A folder, a device, a pipe or a socket, or a link that stands for one: `/dev/stdout` is a
+    /// link, and the machine would miss it.
     Special,
 }
 
@@ -49,12 +51,22 @@ mod unix {
         pub(in super::super) fn entry(&self, name: &OsStr) -> io::Result<Entry> {
             match fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => Ok(match FileType::from_raw_mode(stat.st_mode) {
-                    FileType::RegularFile | FileType::Symlink => Entry::Replaceable,
+                    FileType::RegularFile => Entry::Replaceable,
+                    FileType::Symlink if !self.stands_for_special(name) => Entry::Replaceable,
                     _ => Entry::Special,
                 }),
                 Err(Errno::NOENT) => Ok(Entry::Nothing),
                 Err(error) => Err(error.into()),
             }
+        }
+
+        /// A link into `/proc` names a descriptor, which may be that of a file just now.
+        fn stands_for_special(&self, link: &OsStr) -> bool {
+            let leads_into_proc = fs::readlinkat(&self.0, link, Vec::new())
+                .is_ok_and(|target| target.as_bytes().starts_with(b"/proc/"));
+            let leads_to_special = fs::statat(&self.0, link, AtFlags::empty())
+                .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile);
+            leads_into_proc || leads_to_special
         }
 
         pub(in super::super) fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
@@ -103,7 +115,15 @@ mod portable {
 
         pub(in super::super) fn entry(&self, name: &OsStr) -> io::Result<Entry> {
             match fs::symlink_metadata(self.0.join(name)) {
-                Ok(found) if found.is_file() || found.is_symlink() => Ok(Entry::Replaceable),
+                Ok(found) if found.is_file() => Ok(Entry::Replaceable),
+                Ok(found) if found.is_symlink() => {
+                    let special = fs::metadata(self.0.join(name)).is_ok_and(|to| !to.is_file());
+                    Ok(if special {
+                        Entry::Special
+                    } else {
+                        Entry::Replaceable
+                    })
+                }
                 Ok(_) => Ok(Entry::Special),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Entry::Nothing),
                 Err(error) => Err(error),

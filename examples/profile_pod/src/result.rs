@@ -74,7 +74,8 @@ pub(crate) fn has_losses(profile: &Profile) -> bool {
     overflow || profile.lost() > 0 || profile.dropped() > 0
 }
 
-fn beside(path: &Path) -> PathBuf {
+/// The name of the same profile in JSON.
+pub(crate) fn beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".json");
     name.into()

@@ -1,6 +1,7 @@
 //! `profile_pod run`: what a run needs besides the sensor, and what stands in for it.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agentsec_core::{Error, ErrorKind, Result};
@@ -11,7 +12,7 @@ use crate::exit;
 use crate::invoker::Invoker;
 use crate::output::note;
 use crate::replay;
-use crate::result::{Destination, has_losses};
+use crate::result::{Destination, beside, has_losses};
 use crate::save::Output;
 
 /// What `--demo` writes unless `--out` says otherwise.
@@ -34,7 +35,9 @@ impl Outputs {
         let out = args.out.as_deref();
         let out = out.or_else(|| demo.then_some(Path::new(DEMO_PROFILE)));
         let recording = args.record.as_deref();
-        if out.is_some() && out == recording {
+        let json = out.filter(|_| demo).map(beside);
+        let profiles = [out, json.as_deref()].into_iter().flatten();
+        if recording.is_some_and(|file| profiles.map(place).any(|other| other == place(file))) {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
                 "cannot save the profile and the recording in the same file",
@@ -46,6 +49,16 @@ impl Outputs {
                 .map(|path| Output::open(path, deputy))
                 .transpose()?,
         })
+    }
+}
+
+/// The same for every way to write the same name in the same folder.
+fn place(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")));
+    match (folder, path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
     }
 }
 

@@ -25,6 +25,10 @@ fn what_cannot_be_meant_is_status_125() {
         &["diff", "missing", "missing"],
         &["--duration", "5", "--", "true"],
         &["--demo", "--out", "same", "--record", "same"],
+        &["--demo", "--out", "same", "--record", "./same"],
+        &["--demo", "--out", "same", "--record", "../work/same"],
+        &["--demo", "--out", "same", "--record", "same.json"],
+        &["--demo", "--record", "agent.profile"],
     ] {
         let done = pod.run(words);
         assert_eq!(done.status, 125, "{words:?}: {}", done.stderr);

@@ -153,11 +153,16 @@ impl Host {
         let below = cgroup.strip_prefix(&survey.tree);
         let below = below.or_else(|_| cgroup.strip_prefix(&tree));
         let below = below.or_else(|_| cgroup.strip_prefix("/"));
-        let directory = canonical(&tree.join(below.unwrap_or(cgroup)))?;
-        let below = directory.strip_prefix(&tree).map_err(|_| {
+        let outside = || {
             let message = format!("`{shown}` is not below `{}`", tree.display());
             Error::new(ErrorKind::InvalidInput, message)
-        })?;
+        };
+        let directory = match canonical(&tree.join(below.unwrap_or(cgroup))) {
+            // It is there, but somewhere else: in a tree of version 1, for instance.
+            Err(_) if cgroup.is_absolute() && cgroup.is_dir() => return Err(outside()),
+            other => other?,
+        };
+        let below = directory.strip_prefix(&tree).map_err(|_| outside())?;
         let path = [b"/", below.as_os_str().as_bytes()].concat();
         self.look(&survey, &path)
     }

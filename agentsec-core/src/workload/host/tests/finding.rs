@@ -227,4 +227,7 @@ fn identifies_cgroups_below_the_tree_only() {
     for (path, expected) in rows {
         assert_eq!(kind(host.identify(Path::new(path))).0, expected, "{path}");
     }
+    // A folder of the machine, but of no tree of cgroups.
+    let elsewhere = host.identify(&fake.path("pods"));
+    assert_eq!(kind(elsewhere).0, ErrorKind::InvalidInput);
 }
