@@ -74,6 +74,22 @@ impl CoverageSum {
         }
     }
 
+    /// Adds something that is missing from every dimension.
+    pub(crate) fn add_gap(&mut self, gap: &str) {
+        let sum = DimensionSum {
+            states: BTreeSet::from([CoverageState::Partial]),
+            since: NEVER,
+            lost: 0,
+            truncated: 0,
+            faults: 0,
+            hooks: BTreeSet::new(),
+            gaps: BTreeSet::from([gap.to_owned()]),
+        };
+        for dimension in Dimension::ALL {
+            self.add_dimension(dimension, &sum);
+        }
+    }
+
     /// Adds what another profile holds.
     pub(crate) fn add(&mut self, other: &Self) {
         for (&dimension, sum) in &other.0 {

@@ -34,6 +34,9 @@ const MEMORY: usize = 512 << 20;
 ///     for event in &mut replay {
 ///         profiler.record(&event?);
 ///     }
+///     if !replay.is_complete() {
+///         profiler.gap("what followed the end of a recording that was cut");
+///     }
 ///     Ok(profiler.snapshot())
 /// }
 /// # let origin = agentsec_core::event::Origin {
@@ -142,6 +145,12 @@ impl Profiler {
     /// was full; the profile says so.
     pub fn dropped(&mut self, events: u64) {
         self.dropped = self.dropped.saturating_add(events);
+    }
+
+    /// Notes in one short sentence what nobody knows the size of, e.g. that a recording was cut:
+    /// every dimension names it among its gaps, and none is more than partly observed.
+    pub fn gap(&mut self, gap: &str) {
+        self.finished.add_gap(gap);
     }
 
     /// Facts learned so far, those of every dimension.

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use agentsec_core::{Error, ErrorKind, Result};
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
+
+use crate::text::clean;
 
 /// Profile what a pod, a container, a cgroup, a process tree or a command really does.
 ///
@@ -170,6 +173,16 @@ impl RunArgs {
     }
 }
 
+/// The word that was meant as a command, where `--` was forgotten before it.
+pub(crate) fn stray_word(error: &clap::Error) -> Option<String> {
+    let stray = match error.get(ContextKind::InvalidArg)? {
+        ContextValue::String(word) => word,
+        _ => return None,
+    };
+    let meant = error.kind() == clap::error::ErrorKind::UnknownArgument && !stray.starts_with('-');
+    meant.then(|| clean(stray))
+}
+
 /// A whole number of ms, s, m or h.
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_lowercase());
@@ -277,6 +290,16 @@ mod tests {
         ] {
             assert!(duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_command_without_its_dashes_is_recognised() {
+        let stray = |words: &[&str]| stray_word(&parse(words).unwrap_err());
+        assert_eq!(stray(&["ls", "/"]), Some("ls".to_owned()));
+        assert_eq!(stray(&["--strict", "l\x1bs"]), Some("l\\x1bs".to_owned()));
+        assert_eq!(stray(&["--unknown"]), None);
+        assert_eq!(stray(&["--pid", "-1"]), None);
+        assert_eq!(stray(&["show"]), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use agentsec_core::workload::{Found, FoundKind, Host, Roots};
 use serde_json::{Map, Value, json};
 
 use crate::output::{self, Style};
-use crate::text::{clean, fit, left, number, right};
+use crate::text::{clean, left, number, right};
 
 /// Digits of a container's id that people compare.
 const SHORT_ID: usize = 12;
@@ -69,21 +69,21 @@ fn render(found: &[Found], style: Style) -> String {
     let title = format!("{}{}  what", left("kind", 12), right("processes", 10));
     let mut text = format!("{}\n", style.dim(&title));
     for one in found {
-        line(one, "", style, &mut text);
+        line(one, "", &mut text);
         for container in &one.containers {
-            line(container, "  ", style, &mut text);
+            line(container, "  ", &mut text);
         }
     }
     text
 }
 
-fn line(found: &Found, indent: &str, style: Style, text: &mut String) {
+fn line(found: &Found, indent: &str, text: &mut String) {
     let kind = left(&format!("{indent}{}", kind(found.kind)), 12);
     // More than was counted.
     let more = if found.partial { "+" } else { "" };
     let processes = right(&format!("{}{more}", number(found.processes)), 10);
-    let what = fit(&label(found), style.width.saturating_sub(24));
-    text.push_str(&format!("{kind}{processes}  {what}\n"));
+    // Never cut: it is what the command line takes.
+    text.push_str(&format!("{kind}{processes}  {}\n", label(found)));
 }
 
 /// By what it is named on the command line, and what it is.

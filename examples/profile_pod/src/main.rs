@@ -49,6 +49,11 @@ fn main() -> ExitCode {
             let asked_for = !e.use_stderr();
             // Nobody to tell: the status says it.
             let _ = e.print();
+            if let Some(word) = cli::stray_word(&e) {
+                output::note(&format!(
+                    "to observe a command, write it after --: -- {word}"
+                ));
+            }
             return ExitCode::from(if asked_for { 0 } else { exit::FAILURE });
         }
     };

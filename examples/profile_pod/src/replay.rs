@@ -35,6 +35,7 @@ pub(crate) fn profile_of(recording: impl Read) -> Result<Profile> {
     }
     if !replay.is_complete() {
         note("the recording was cut short: what follows is what it holds");
+        profiler.gap("what followed where the recording was cut short");
     }
     Ok(profiler.snapshot())
 }

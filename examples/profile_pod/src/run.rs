@@ -55,7 +55,7 @@ impl Outputs {
 /// The same for every way to write the same name in the same folder.
 fn place(path: &Path) -> PathBuf {
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")));
+    let folder = fs::canonicalize(folder.unwrap_or_else(|| Path::new(".")));
     match (folder, path.file_name()) {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => path.to_owned(),

@@ -80,6 +80,25 @@ fn without_the_sensor_the_demonstration_is_a_replay() {
 }
 
 #[test]
+fn the_profile_of_a_recording_that_was_cut_says_so() {
+    let pod = Pod::new();
+    let recorded = pod.without_privileges(&["--demo", "--record", "whole"]);
+    assert_eq!(recorded.status, 0, "{}", recorded.stderr);
+    let whole = pod.read("whole");
+    std::fs::write(pod.path("cut"), &whole[..whole.len() - 10]).unwrap();
+    let done = pod.run(&["replay", "cut", "--out", "cut.profile"]);
+    assert_eq!(done.status, 0, "{}", done.stderr);
+    let shown = pod.run(&["show", "cut.profile"]);
+    assert!(shown.stdout == done.stdout, "{}", shown.stderr);
+    assert!(shown.stdout.contains("cut short"), "{}", shown.stdout);
+    assert!(
+        !shown.stdout.contains("nothing was lost"),
+        "{}",
+        shown.stdout
+    );
+}
+
+#[test]
 fn without_the_sensor_nothing_else_is_pretended() {
     let pod = Pod::new();
     let done = pod.without_privileges(&["--out", "x.profile", "--", "true"]);

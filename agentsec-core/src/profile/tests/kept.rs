@@ -50,6 +50,25 @@ fn everything_adds_up_in_one_profile_and_in_a_merge() {
 }
 
 #[test]
+fn a_gap_of_everything_is_one_of_each_dimension_and_survives() {
+    let mut stream = Stream::new(1);
+    stream.begin();
+    stream.flagged(file("/a"), Flags::default());
+    stream.coverage(CoverageState::Observed, 0, "other");
+    let mut profiler = Profiler::new(workload(), stream.origin());
+    profiler.gap("the rest");
+    let profile = stream.learned_by(profiler);
+    let saved = Profile::from_bytes(&profile.to_bytes().unwrap()).unwrap();
+    let merged = saved.merge(&Stream::new(2).profile()).unwrap();
+    for profile in [profile, merged] {
+        for seen in profile.coverage() {
+            assert_eq!(seen.state, CoverageState::Partial, "{seen:?}");
+            assert!(seen.gaps.iter().any(|gap| gap == "the rest"), "{seen:?}");
+        }
+    }
+}
+
+#[test]
 fn of_very_many_gaps_the_first_in_order_stay() {
     let stream = |source, range: std::ops::Range<u32>| {
         let mut stream = Stream::new(source);

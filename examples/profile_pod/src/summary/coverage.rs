@@ -15,8 +15,10 @@ pub(super) fn section(profile: &Profile, page: &mut Page) {
     let mut activities = profile.activities();
     let only = activities.next().filter(|_| activities.next().is_none());
     let only = only.map(|(_, learned)| learned);
+    let coverage = profile.coverage();
     let lost = match (profile.lost(), profile.dropped()) {
-        (0, 0) => "nothing was lost".to_owned(),
+        (0, 0) if everywhere(&coverage).is_empty() => "nothing was lost".to_owned(),
+        (0, 0) => "not the whole of it was seen".to_owned(),
         (lost, 0) => format!("{} lost", counted(lost, "operation")),
         (lost, dropped) => format!(
             "{} lost, {} dropped",
@@ -26,7 +28,6 @@ pub(super) fn section(profile: &Profile, page: &mut Page) {
     };
     let basis = only.map(|learned| format!("; {}", basis(learned)));
     page.heading("Coverage", &(lost + &basis.unwrap_or_default()));
-    let coverage = profile.coverage();
     for seen in &coverage {
         let name = left(seen.dimension.name(), 10);
         let known = only.and_then(|learned| known(learned, seen.dimension, page));
@@ -116,20 +117,39 @@ fn gaps(coverage: &[DimensionSummary], page: &mut Page) {
         return;
     }
     page.heading("Not seen", "");
+    let everywhere = everywhere(coverage);
+    gaps_of("all", &everywhere, page);
     for seen in coverage {
-        let left_out = seen.gaps.len().saturating_sub(MOST_GAPS);
-        let mut gaps: Vec<String> = seen.gaps.iter().take(MOST_GAPS).map(clean).collect();
-        if let (Some(last), true) = (gaps.last_mut(), left_out > 0) {
-            *last += &format!(" … and {left_out} more");
-        }
-        let mut name = seen.dimension.name();
-        let width = page.style.width.saturating_sub(13);
-        for gap in gaps {
-            for (at, line) in wrapped(&gap, width).into_iter().enumerate() {
-                let indent = if at == 0 { "" } else { " " };
-                page.line(&format!("  {}{indent}{line}", left(name, 10)));
-                name = "";
-            }
+        let own: Vec<&String> = seen
+            .gaps
+            .iter()
+            .filter(|gap| !everywhere.contains(gap))
+            .collect();
+        gaps_of(seen.dimension.name(), &own, page);
+    }
+}
+
+/// What is missing from every dimension alike.
+fn everywhere(coverage: &[DimensionSummary]) -> Vec<&String> {
+    let first = coverage.first().map_or(&[][..], |seen| &seen.gaps);
+    first
+        .iter()
+        .filter(|gap| coverage.iter().all(|seen| seen.gaps.contains(gap)))
+        .collect()
+}
+
+fn gaps_of(mut name: &str, all: &[&String], page: &mut Page) {
+    let left_out = all.len().saturating_sub(MOST_GAPS);
+    let mut gaps: Vec<String> = all.iter().take(MOST_GAPS).map(clean).collect();
+    if let (Some(last), true) = (gaps.last_mut(), left_out > 0) {
+        *last += &format!(" … and {left_out} more");
+    }
+    let width = page.style.width.saturating_sub(13);
+    for gap in gaps {
+        for (at, line) in wrapped(&gap, width).into_iter().enumerate() {
+            let indent = if at == 0 { "" } else { " " };
+            page.line(&format!("  {}{indent}{line}", left(name, 10)));
+            name = "";
         }
     }
 }
