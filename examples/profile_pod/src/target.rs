@@ -147,7 +147,8 @@ fn which(program: &OsStr) -> Option<PathBuf> {
     if program.as_bytes().contains(&b'/') {
         return fs::canonicalize(program).ok();
     }
-    let path = std::env::var_os("PATH")?;
+    // As the SDK looks where there is no PATH.
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
     let found = std::env::split_paths(&path)
         .map(|folder| folder.join(program))
         .find(|file| file.is_file())?;
