@@ -1,7 +1,9 @@
 //! JSON of everything that a profile can hold keeps to its schema, and the schema is strict.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::path::Path;
+#[path = "common/schema.rs"]
+mod schema;
+
 use std::sync::Arc;
 
 use agentsec_core::event::{
@@ -25,25 +27,9 @@ const OPTIONAL: [&str; 8] = [
     "unresolved",
 ];
 
-/// Whether a document keeps to the schema.
-fn checker() -> impl Fn(&Value) -> Result<(), String> {
-    let schema = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../agentsec-core/schema/agentsec.profile-1.schema.json");
-    let mut schemas = boon::Schemas::new();
-    let mut compiler = boon::Compiler::new();
-    compiler.set_default_draft(boon::Draft::V2020_12);
-    let index = compiler
-        .compile(schema.to_str().unwrap(), &mut schemas)
-        .unwrap();
-    move |json| {
-        let checked = schemas.validate(json, index);
-        checked.map_err(|error| format!("{error:#}"))
-    }
-}
-
 #[test]
 fn everything_keeps_to_the_schema() {
-    let check = checker();
+    let check = schema::checker();
     for (units, limit) in [(0, 1000), (1, 1000), (6, 1000), (6, 3)] {
         let profile = profile(units, limit);
         let text = profile.to_json().unwrap();
@@ -69,7 +55,7 @@ fn large_numbers_are_exact() {
 
 #[test]
 fn every_object_takes_what_it_has_and_nothing_else() {
-    let check = checker();
+    let check = schema::checker();
     let mut json: Value = serde_json::from_str(&profile(6, 1000).to_json().unwrap()).unwrap();
     shorten(&mut json);
     let mut places = Vec::new();

@@ -26,7 +26,7 @@ fn what_cannot_be_meant_is_status_125() {
         &["--duration", "5", "--", "true"],
         &["--demo", "--out", "same", "--record", "same"],
         &["--demo", "--out", "same", "--record", "./same"],
-        &["--demo", "--out", "same", "--record", "../work/same"],
+        &["--demo", "--out", "same", "--record", "../here/same"],
         &["--demo", "--out", "same", "--record", "same.json"],
         &["--demo", "--record", "agent.profile"],
     ] {

@@ -37,7 +37,7 @@ impl Pod {
         // Others may pass: some tests act as another user.
         open(folder.path(), 0o755);
         fs::create_dir(folder.path().join("home")).unwrap();
-        fs::create_dir(folder.path().join("work")).unwrap();
+        fs::create_dir(folder.path().join("here")).unwrap();
         Self { folder }
     }
 
@@ -68,7 +68,7 @@ impl Pod {
 
     /// The working directory.
     pub(crate) fn work(&self) -> PathBuf {
-        self.folder.path().join("work")
+        self.folder.path().join("here")
     }
 
     /// A file in the working directory.
