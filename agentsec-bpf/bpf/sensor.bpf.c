@@ -13,6 +13,7 @@
 #include "walk.h"
 #include "process.h"
 #include "syscalls.h"
+#include "steady.h"
 #include "files.h"
 #include "net.h"
 

@@ -31,6 +31,8 @@ pub struct Options {
     pub key: [u64; 2],
     /// Class of each system call, native and compat.
     pub sys_class: [[u8; wire::SYSCALLS]; 2],
+    /// Every system call that has a handler, by name.
+    pub calls: Vec<&'static str>,
     /// Number of rt_sigreturn, native and compat.
     pub nr_rt_sigreturn: [u32; 2],
     /// Number of exit.

@@ -147,6 +147,7 @@ impl SensorBuilder {
             typed_walk: true,
             key: [word(low), word(high)],
             sys_class: syscalls::classes(),
+            calls: syscalls::handled(),
             nr_rt_sigreturn: syscalls::numbers("rt_sigreturn"),
             nr_exit: syscalls::numbers("exit"),
             nr_exit_group: syscalls::numbers("exit_group"),

@@ -27,6 +27,14 @@ fn groups(dimension: Dimension) -> &'static [&'static str] {
     }
 }
 
+/// Whether some of it is seen where a system call returns, counted or not.
+fn hangs_on_calls(dimension: Dimension) -> bool {
+    !matches!(
+        dimension,
+        Dimension::Syscall | Dimension::Argument | Dimension::Lineage
+    )
+}
+
 /// What is not seen even when every hook is there: said, not passed over.
 fn standing_gaps(dimension: Dimension) -> &'static [&'static str] {
     match dimension {
@@ -65,6 +73,12 @@ pub(crate) struct Extra {
     pub(crate) unplaced: u64,
     /// Program runs that the kernel skipped, on the whole machine.
     pub(crate) missed_runs: u64,
+    /// Its system calls are counted.
+    pub(crate) syscalls: bool,
+    /// Why the machine pays for counting though it does not.
+    pub(crate) steady_refused: Option<String>,
+    /// What is not seen because nobody's system calls are.
+    pub(crate) steady_gaps: Vec<String>,
 }
 
 /// Why a dimension cannot be had at all.
@@ -93,6 +107,14 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
             .iter()
             .map(|&s| s.to_owned())
             .collect();
+        if hangs_on_calls(dimension) {
+            gaps.extend(extra.steady_gaps.iter().cloned());
+        }
+        if let (Dimension::Syscall, Some(why)) = (dimension, &extra.steady_refused) {
+            gaps.push(format!(
+                "each one is stopped at, also while none is counted: {why}"
+            ));
+        }
         let missing = why_missing(hooks, dimension);
         let absent = missing.is_some();
         gaps.extend(missing);
@@ -112,7 +134,7 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
         let lost = sum(&losses.lost).saturating_add(extra.unrecorded[at]);
         DimensionCoverage {
             dimension,
-            state: if needs.is_empty() {
+            state: if needs.is_empty() || dimension == Dimension::Syscall && !extra.syscalls {
                 CoverageState::Off
             } else if absent {
                 CoverageState::Absent
@@ -154,6 +176,9 @@ mod tests {
             unrecorded: [0; Dimension::ALL.len()],
             unplaced: 0,
             missed_runs: 0,
+            syscalls: true,
+            steady_refused: None,
+            steady_gaps: Vec::new(),
         };
         let hooks = [Hook {
             group: "peer",

@@ -48,6 +48,12 @@ pub(crate) fn classes() -> [[u8; SYSCALLS]; 2] {
     })
 }
 
+/// Every call that a program of the kernel looks at for itself.
+pub(crate) fn handled() -> Vec<&'static str> {
+    let with_handler = CLASSES.iter().filter(|(_, class)| *class != class::FORK);
+    with_handler.map(|(name, _)| *name).collect()
+}
+
 /// The number of a call in both conventions; one that does not exist is never met.
 pub(crate) fn numbers(name: &str) -> [u32; 2] {
     ABIS.map(|abi| syscall::number(abi, name).unwrap_or(u32::MAX >> 1))
