@@ -227,6 +227,7 @@ impl Command {
             directory,
             user: self.user.clone(),
             stdout_to_stderr: self.stdout_to_stderr,
+            script: Vec::new(),
         })
     }
 }

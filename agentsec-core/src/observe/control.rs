@@ -1,12 +1,13 @@
 //! What may be done to a running sensor from any thread.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use agentsec_bpf::wire::scope_state;
 use agentsec_bpf::{Gear, Kernel};
 use parking_lot::Mutex;
 
+use super::canary::SelfTest;
 use super::refused::refused;
 use super::registry::Registry;
 use super::roots::boot_nanos;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     /// The consumer was dropped, and every program detached.
     pub(crate) closed: AtomicBool,
     pub(crate) statistics: Mutex<Statistics>,
+    /// What the self-test found out, where one was asked for.
+    pub(crate) self_test: OnceLock<SelfTest>,
     pub(crate) clock: Clock,
 }
 
@@ -62,6 +65,15 @@ impl Shared {
             registry.note_steady();
         }
         Ok(())
+    }
+
+    /// Nothing more will come of a scope that has ended: no need to wait for it.
+    pub(crate) fn hasten(&self, id: ScopeId) {
+        let mut registry = self.registry.lock();
+        let slot = registry.slot_of(id);
+        if let Some(entry) = slot.and_then(|slot| registry.get_mut(slot)) {
+            entry.ended = entry.ended.map(|_| BootTime(0));
+        }
     }
 
     pub(crate) fn end_scope(&self, id: ScopeId) -> Result<()> {

@@ -3,6 +3,7 @@
 use agentsec_bpf::Hook;
 use agentsec_bpf::wire::{Losses, kind};
 
+use super::canary::SelfTest;
 use crate::event::{BootTime, Coverage, CoverageState, Dimension, DimensionCoverage};
 
 pub(crate) fn of_kind(kind: u8) -> Option<Dimension> {
@@ -24,6 +25,15 @@ fn groups(dimension: Dimension) -> &'static [&'static str] {
         Dimension::Peer => &["peer"],
         Dimension::Syscall => &["syscall"],
         Dimension::Name | Dimension::Privilege | Dimension::Action | Dimension::Credential => &[],
+    }
+}
+
+/// The name of a hook, with whether it was seen to work.
+fn tested(variant: &str, passed: bool) -> String {
+    if passed {
+        format!("{variant}, self-tested")
+    } else {
+        variant.to_owned()
     }
 }
 
@@ -77,6 +87,8 @@ pub(crate) struct Extra {
     pub(crate) syscalls: bool,
     /// Why the machine pays for counting though it does not.
     pub(crate) steady_refused: Option<String>,
+    /// What the self-test found out.
+    pub(crate) self_test: SelfTest,
     /// What is not seen because nobody's system calls are.
     pub(crate) steady_gaps: Vec<String>,
 }
@@ -110,6 +122,9 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
         if hangs_on_calls(dimension) {
             gaps.extend(extra.steady_gaps.iter().cloned());
         }
+        let unseen = extra.self_test.gaps.iter();
+        let unseen = unseen.filter(|(d, _)| *d == dimension);
+        gaps.extend(unseen.map(|(_, gap)| gap.clone()));
         if let (Dimension::Syscall, Some(why)) = (dimension, &extra.steady_refused) {
             gaps.push(format!(
                 "each one is stopped at, also while none is counted: {why}"
@@ -152,8 +167,8 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
                 .filter(|h| needs.contains(&h.group) && h.missing.is_none())
                 .map(|h| h.variant.as_str())
                 .next_back()
-                .unwrap_or_default()
-                .to_owned(),
+                .map(|variant| tested(variant, extra.self_test.passed.contains(&dimension)))
+                .unwrap_or_default(),
             gaps,
         }
     });
@@ -178,6 +193,7 @@ mod tests {
             missed_runs: 0,
             syscalls: true,
             steady_refused: None,
+            self_test: SelfTest::default(),
             steady_gaps: Vec::new(),
         };
         let hooks = [Hook {

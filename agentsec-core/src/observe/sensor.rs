@@ -103,6 +103,7 @@ impl Sensor {
             missed_runs: self.shared.kernel.missed_runs(),
             syscalls: true,
             steady_refused: None,
+            self_test: self.shared.self_test.get().cloned().unwrap_or_default(),
             steady_gaps: Vec::new(),
         };
         dimensions::coverage(self.shared.kernel.hooks(), &wire::Losses::default(), &extra)

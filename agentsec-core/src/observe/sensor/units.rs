@@ -297,6 +297,7 @@ impl Sensor {
             missed_runs: kernel.missed_runs(),
             syscalls: entry.syscalls,
             steady_refused: kernel.steady_refused(),
+            self_test: self.shared.self_test.get().cloned().unwrap_or_default(),
             steady_gaps: if entry.steady {
                 kernel.steady_gaps()
             } else {
