@@ -14,6 +14,7 @@
 #include "process.h"
 #include "syscalls.h"
 #include "files.h"
+#include "paths.h"
 #include "net.h"
 
 _Static_assert(sizeof(struct as_header) == 64, "header");

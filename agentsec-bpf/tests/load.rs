@@ -18,6 +18,8 @@ fn options() -> Options {
         typed_walk: true,
         key: [1, 2],
         sys_class: [[0; 512]; 2],
+        sys_kind: [[0; 512]; 2],
+        io_uring_action: 0,
         nr_rt_sigreturn: [15, 173],
         nr_exit: [60, 1],
         nr_exit_group: [231, 252],
