@@ -19,12 +19,12 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
         ],
     ),
     ("syscall", &["on_sys_exit", "on_signal"]),
-    ("file", &["call_open", "call_path", "call_map"]),
+    ("file", &["call_open", "call_path", "call_map", "call_io"]),
     ("peer", &["on_tcp_state", "call_connect", "call_accept"]),
 ];
 
 /// Programs entered by tail call, by class of system call.
-pub(crate) const HANDLERS: [(u8, &str); 20] = [
+pub(crate) const HANDLERS: [(u8, &str); 24] = [
     (class::OPEN, "call_open"),
     (class::CREAT, "call_open"),
     (class::OPENAT, "call_open"),
@@ -45,6 +45,10 @@ pub(crate) const HANDLERS: [(u8, &str); 20] = [
     (class::MMAP, "call_map"),
     (class::MMAP_OLD, "call_map"),
     (class::MPROTECT, "call_map"),
+    (class::READ, "call_io"),
+    (class::WRITE, "call_io"),
+    (class::SENDFILE, "call_io"),
+    (class::COPY, "call_io"),
 ];
 
 /// Which form of the path walk, and which groups are given up.

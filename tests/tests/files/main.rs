@@ -2,6 +2,7 @@
 #![cfg(feature = "bpf")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod bytes;
 mod calls;
 
 use std::path::Path;
