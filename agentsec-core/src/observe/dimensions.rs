@@ -11,6 +11,8 @@ pub(crate) fn of_kind(kind: u8) -> Option<Dimension> {
         kind::EXEC | kind::EXEC_FAILED | kind::FORK | kind::EXIT => Dimension::Exec,
         kind::SCOPE_OPENED | kind::SCOPE_CLOSED | kind::MOVED => Dimension::Exec,
         kind::OPEN | kind::OPEN_FAILED | kind::UNLINK | kind::RENAME => Dimension::File,
+        kind::LINK..=kind::MAP_EXEC | kind::WRITE_EXEC => Dimension::File,
+        kind::ACTION => Dimension::Action,
         kind::CONNECT | kind::INBOUND | kind::LISTEN => Dimension::Peer,
         kind::SYSCALL => Dimension::Syscall,
         _ => return None,
