@@ -272,6 +272,8 @@ static __always_inline void done_to(struct task_struct *task, struct as_task *t,
 	sight(&key, file, t->phase ? 0 : AS_F_RUNTIME, mode, cast);
 }
 
+#include "actions.h"
+
 static __always_inline void opened(struct task_struct *task, struct as_task *t, __u32 fd,
 				   __u64 flags, const bool cast)
 {
@@ -298,6 +300,8 @@ static __always_inline void opened(struct task_struct *task, struct as_task *t, 
 	sight(&key, file, note, 0, cast);
 	if (!(access & AS_A_WRITE))
 		return;
+	if (is_process_memory(file))
+		act_on_file(task, t, AS_ACT_PROCESS_MEMORY, file, 0, cast);
 	inode = PEEK(cast, file, file, f_inode);
 	mode = PEEK(cast, inode, inode, i_mode);
 	if ((mode & S_IFMT) != S_IFREG || !(mode & 0111))
@@ -330,6 +334,8 @@ static __always_inline void handle_open(struct task_struct *task, struct as_task
 			bpf_probe_read_user(&n.flags, sizeof(n.flags), how);
 		}
 	}
+	if (class == AS_C_OPENHANDLE)
+		act(t, AS_ACT_OPEN_BY_HANDLE, 0, ret, 0);
 	if (ret >= 0)
 		opened(task, t, ret, n.flags, cast);
 	else

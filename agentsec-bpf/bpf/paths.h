@@ -104,6 +104,7 @@ static __always_inline void protected(struct task_struct *task, struct as_task *
 					 __u64 length, const bool cast)
 {
 	__u64 to = from + length, last = 0;
+	bool anonymous = false;
 	int i;
 
 	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
@@ -116,15 +117,19 @@ static __always_inline void protected(struct task_struct *task, struct as_task *
 			/* Another thread is changing the map. */
 			if (err && err != -ENOENT)
 				count_lost(t->slot, AS_MAP_EXEC);
-			return;
+			break;
 		}
+		if (!found.file)
+			anonymous = true;
 		if (found.file && found.file != last)
 			done_to(task, t, AS_MAP_EXEC, (struct file *)found.file, 0, 0, cast);
 		last = found.file;
 		from = found.end;
 	}
-	if (from < to)
+	if (i == AREAS && from < to)
 		count_lost(t->slot, AS_MAP_EXEC);
+	if (anonymous)
+		act(t, AS_ACT_EXECUTABLE_MEMORY, 0, 0, 0);
 }
 
 /* mmap and mprotect that make code of a file. */
@@ -159,8 +164,10 @@ static __always_inline void handle_map(struct task_struct *task, struct as_task 
 				     call_arg(regs, 1, compat), cast);
 		return;
 	}
-	if (flags & MAP_ANONYMOUS)
+	if (flags & MAP_ANONYMOUS) {
+		act(t, AS_ACT_EXECUTABLE_MEMORY, 0, failed ? ret : 0, 0);
 		return;
+	}
 	file = file_of(task, (__u32)fd);
 	if (file)
 		done_to(task, t, AS_MAP_EXEC, file, ret, 0, cast);

@@ -12,9 +12,11 @@ pub(crate) fn of_kind(kind: u8) -> Option<Dimension> {
         kind::SCOPE_OPENED | kind::SCOPE_CLOSED | kind::MOVED => Dimension::Exec,
         kind::OPEN | kind::OPEN_FAILED | kind::UNLINK | kind::RENAME => Dimension::File,
         kind::LINK..=kind::MAP_EXEC | kind::WRITE_EXEC => Dimension::File,
-        kind::ACTION => Dimension::Action,
         kind::CONNECT | kind::INBOUND | kind::LISTEN => Dimension::Peer,
         kind::SYSCALL => Dimension::Syscall,
+        kind::ACTION => Dimension::Action,
+        kind::PRIVILEGE => Dimension::Privilege,
+        kind::ENVIRONMENT => Dimension::Credential,
         _ => return None,
     })
 }
@@ -26,7 +28,10 @@ fn groups(dimension: Dimension) -> &'static [&'static str] {
         Dimension::File => &["syscall", "file"],
         Dimension::Peer => &["peer"],
         Dimension::Syscall => &["syscall"],
-        Dimension::Name | Dimension::Privilege | Dimension::Action | Dimension::Credential => &[],
+        Dimension::Action => &["syscall", "action"],
+        Dimension::Privilege => &["syscall", "privilege"],
+        Dimension::Credential => &["credential"],
+        Dimension::Name => &[],
     }
 }
 
@@ -71,9 +76,19 @@ fn standing_gaps(dimension: Dimension) -> &'static [&'static str] {
             "a call in flight when observation began or ended",
             "sigreturn of a 32-bit program is counted as its rt_sigreturn",
         ],
-        Dimension::Name | Dimension::Privilege | Dimension::Action | Dimension::Credential => {
-            &["not observed"]
-        }
+        Dimension::Action => &[
+            "a ptrace of a process that is not observed: its program",
+            "actions of processes that were at it before observation began",
+        ],
+        Dimension::Privilege => &[
+            "setfsuid, setfsgid and setgroups",
+            "what the privileges were, of a process that has executed nothing since observation began",
+        ],
+        Dimension::Credential => &[
+            "credentials that are neither in the environment, nor in a well-known file, nor fetched from a link-local endpoint",
+            "the environment of a process that ran before observation began",
+        ],
+        Dimension::Name => &["not observed"],
     }
 }
 
