@@ -17,6 +17,7 @@
 #include "files.h"
 #include "paths.h"
 #include "io.h"
+#include "uring.h"
 #include "net.h"
 
 _Static_assert(sizeof(struct as_header) == 64, "header");

@@ -49,7 +49,7 @@ fn loads() {
     }
     let (kernel, rings) = load();
     let groups: Vec<&str> = kernel.hooks().iter().map(|h| h.group).collect();
-    assert_eq!(groups, ["process", "syscall", "file", "peer"]);
+    assert_eq!(groups, ["process", "syscall", "file", "peer", "uring"]);
     for hook in kernel.hooks() {
         assert_eq!(hook.missing, None, "{hook:?}");
         assert!(!hook.variant.is_empty(), "{hook:?}");

@@ -4,6 +4,8 @@
 
 mod bytes;
 mod calls;
+mod truth;
+mod uring;
 
 use std::path::Path;
 

@@ -1,5 +1,6 @@
 //! From a record of the kernel to what it says.
 
+mod action;
 mod exec;
 mod file;
 mod network;
@@ -102,6 +103,7 @@ pub(crate) fn fact(
         }),
         kind::CONNECT | kind::INBOUND | kind::LISTEN => Fact::Peer(network::peer(record)),
         kind::SYSCALL => Fact::Syscall(syscall(record)),
+        kind::ACTION => return action::fact(record),
         _ => return file::fact(record),
     };
     Some(Decoded {
