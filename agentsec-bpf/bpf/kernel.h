@@ -272,15 +272,16 @@ struct io_xattr {
 };
 
 struct io_cqe {
+	__u64 user_data;
 	__s32 res;
 };
 
-struct io_cmd_data;
 struct io_kiocb {
 	struct file *file;
 	__u8 opcode;
 	__u32 flags;
 	struct io_cqe cqe;
+	void *ctx;
 };
 
 struct vm_area_struct {

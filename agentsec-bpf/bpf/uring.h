@@ -170,6 +170,12 @@ static __always_inline void finish(struct as_room *room, __s32 res)
 		hand_over(room);
 }
 
+/* What an answer without a request can be told by. */
+static __always_inline __u64 mark_of_answer(void *ring, __u64 user_data)
+{
+	return (__u64)ring * 0x9e3779b97f4a7c15ULL + user_data;
+}
+
 /* Takes what waited of a request; NULL: nothing. Give the room back. */
 static __noinline struct as_room *take(__u64 req)
 {
@@ -223,6 +229,8 @@ static __always_inline void submitted(void *req, const bool cast)
 	room = take(address);
 	if (room) {
 		room->r.h.flags |= AS_F_UNSTABLE;
+		room->r.arg[0] = 0;
+		room->r.arg[1] = 0;
 		finish(room, 0);
 		room_put(room);
 	}
@@ -234,11 +242,14 @@ static __always_inline void submitted(void *req, const bool cast)
 		return;
 	asked_key(room, task, t, kind, access, 0, &n, &base, &base2, true);
 	asked_from(room, task, &base, &base2, cast);
-	/* Read again by take and completed: */
+	/* Until its result is known: */
 	room->r.arg[0] = (__u64)direct << 32 | (__u32)n.flags;
+	room->r.arg[1] = mark_of_answer(BPF_CORE_READ(r, ctx), BPF_CORE_READ(r, cqe.user_data));
 	room->r.h.size = record_size(room);
 	if (BPF_CORE_READ(r, flags) & REQ_F_CQE_SKIP) {
 		room->r.h.flags |= AS_F_UNSTABLE;
+		room->r.arg[0] = 0;
+		room->r.arg[1] = 0;
 		finish(room, 0);
 	} else {
 		err = -1;
@@ -252,16 +263,31 @@ static __always_inline void submitted(void *req, const bool cast)
 	room_put(room);
 }
 
-static __always_inline void completed(void *req, const bool cast)
+/* The result of a request that waited. */
+static __always_inline void answered(struct as_room *room, __s32 res, const bool cast)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct as_task *t = gate(task);
+	__u64 waited = room->r.arg[0];
+	bool by_fd = t && room->r.h.kind == AS_OPEN_FAILED && res >= 0 && !(waited >> 32) &&
+		     room->r.h.tgid == task->tgid;
+
+	room->r.arg[0] = 0;
+	room->r.arg[1] = 0;
+	if (!by_fd)
+		finish(room, res);
+	room_put(room);
+	if (by_fd)
+		opened(task, t, res, (__u32)waited, cast);
+}
+
+static __always_inline void completed(void *req, const bool cast)
+{
 	struct io_kiocb *r = req;
 	struct as_room *room;
 	struct as_task *t;
 	struct file *file;
 	__u32 opcode, kind;
-	__u64 waited;
-	__s32 res;
 
 	/* One of several answers to the same request. */
 	if (!req)
@@ -270,27 +296,51 @@ static __always_inline void completed(void *req, const bool cast)
 	kind = kind_of_operation(opcode);
 	if (!kind)
 		return;
-	res = BPF_CORE_READ(r, cqe.res);
-	t = gate(task);
 	if (has_file(opcode)) {
+		struct task_struct *task = bpf_get_current_task_btf();
+
+		t = gate(task);
 		file = BPF_CORE_READ(r, file);
 		if (t && file)
-			done_to(task, t, kind, file, res, 0, cast);
+			done_to(task, t, kind, file, BPF_CORE_READ(r, cqe.res), 0, cast);
 		return;
 	}
 	room = take((__u64)req);
+	if (room)
+		answered(room, BPF_CORE_READ(r, cqe.res), cast);
+}
+
+struct as_sought {
+	__u64 mark;
+	__u64 req;
+};
+
+static long is_sought(void *map, __u64 *req, struct as_record *waiting, struct as_sought *sought)
+{
+	if (waiting->arg[1] != sought->mark)
+		return 0;
+	sought->req = *req;
+	return 1;
+}
+
+/* The answer found no room, and names no request: one that it can belong to is looked for. */
+static __always_inline void overflowed(void *ring, __u64 user_data, __s32 res, const bool cast)
+{
+	struct as_sought sought = { .mark = mark_of_answer(ring, user_data) };
+	struct as_room *room;
+
+	if (!gate(bpf_get_current_task_btf()))
+		return;
+	bpf_for_each_map_elem(&requests_small, is_sought, &sought, 0);
+	if (!sought.req)
+		bpf_for_each_map_elem(&requests_large, is_sought, &sought, 0);
+	if (!sought.req)
+		return;
+	room = take(sought.req);
 	if (!room)
 		return;
-	waited = room->r.arg[0];
-	room->r.arg[0] = 0;
-	if (t && kind == AS_OPEN_FAILED && res >= 0 && !(waited >> 32) &&
-	    room->r.h.tgid == task->tgid) {
-		room_put(room);
-		opened(task, t, res, (__u32)waited, cast);
-		return;
-	}
-	finish(room, res);
-	room_put(room);
+	room->r.h.flags |= AS_F_UNSTABLE;
+	answered(room, res, cast);
 }
 
 #define URING(cast)                                                                          \
@@ -313,6 +363,13 @@ static __always_inline void completed(void *req, const bool cast)
 	int BPF_PROG(uring_complete_##cast, void *ring, void *req)                           \
 	{                                                                                    \
 		completed(req, AS_FORM_##cast);                                              \
+		return 0;                                                                    \
+	}                                                                                    \
+                                                                                             \
+	SEC("?tp_btf/io_uring_cqe_overflow")                                                 \
+	int BPF_PROG(uring_overflow_##cast, void *ring, __u64 user_data, __s32 res)          \
+	{                                                                                    \
+		overflowed(ring, user_data, res, AS_FORM_##cast);                            \
 		return 0;                                                                    \
 	}
 

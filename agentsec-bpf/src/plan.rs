@@ -21,7 +21,10 @@ pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
     ("syscall", &["on_sys_exit", "on_signal"]),
     ("file", &["call_open", "call_path", "call_map", "call_io"]),
     ("peer", &["on_tcp_state", "call_connect", "call_accept"]),
-    ("uring", &["uring_req", "uring_sqe", "uring_complete"]),
+    (
+        "uring",
+        &["uring_req", "uring_sqe", "uring_complete", "uring_overflow"],
+    ),
 ];
 
 /// Programs entered by tail call, by class of system call.

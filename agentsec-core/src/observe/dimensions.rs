@@ -40,7 +40,7 @@ fn standing_gaps(dimension: Dimension) -> &'static [&'static str] {
             "bytes through a mapping or an io_uring, of a file that was renamed or had its root changed while it was open, and of one that the scope did not open itself",
             "a program and its loader, mapped by their exec",
             "files attached to an io_uring without a descriptor are named as asked",
-            "an io_uring operation whose completion nobody is told of (not asked for, or no room) counts as done",
+            "an io_uring operation that asks for no answer counts as done",
             "a descriptor swapped by another thread between open and its return may be taken for the file opened",
             "after a directory was renamed or mounted elsewhere, files already known keep their old path",
         ],
