@@ -307,7 +307,7 @@ static __always_inline void opened(struct task_struct *task, struct as_task *t, 
 }
 
 /* open, creat, openat, openat2, open_by_handle_at. */
-static __always_inline void call_open(struct task_struct *task, struct as_task *t,
+static __always_inline void handle_open(struct task_struct *task, struct as_task *t,
 				      struct pt_regs *regs, long ret, const bool cast)
 {
 	bool compat = is_compat(task);
@@ -336,23 +336,6 @@ static __always_inline void call_open(struct task_struct *task, struct as_task *
 		asked(task, t, AS_OPEN_FAILED, access_of(n.flags), ret, &n, cast);
 }
 
-#define AS_FORM_cast true
-#define AS_FORM_probe false
-
-/* One program per handler and form of the walk. */
-#define HANDLER(name, cast)                                                                  \
-	SEC("?tp_btf/sys_exit")                                                              \
-	int BPF_PROG(name##_##cast, struct pt_regs *regs, long ret)                          \
-	{                                                                                    \
-		struct task_struct *task = bpf_get_current_task_btf();                       \
-		struct as_task *t = gate(task);                                              \
-                                                                                             \
-		if (t)                                                                       \
-			name(task, t, regs, ret, AS_FORM_##cast);                        \
-		return 0;                                                                    \
-	}
-
-HANDLER(call_open, cast)
-HANDLER(call_open, probe)
+PATH_HANDLER(open)
 
 #endif

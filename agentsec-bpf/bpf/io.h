@@ -70,7 +70,7 @@ static __always_inline void moved(struct task_struct *task, struct as_task *t, _
 }
 
 /* read, write and their kin; sendfile, copy_file_range and splice move from file to file. */
-static __always_inline void call_io(struct task_struct *task, struct as_task *t,
+static __always_inline void handle_io(struct task_struct *task, struct as_task *t,
 				    struct pt_regs *regs, long ret, const bool cast)
 {
 	bool compat = is_compat(task);
@@ -89,7 +89,6 @@ static __always_inline void call_io(struct task_struct *task, struct as_task *t,
 		moved(task, t, call_arg(regs, 2, compat), ret, true, cast);
 }
 
-HANDLER(call_io, cast)
-HANDLER(call_io, probe)
+PATH_HANDLER(io)
 
 #endif

@@ -26,7 +26,7 @@ static __always_inline bool means_descriptor(__u64 path, int dirfd, long ret)
 }
 
 /* execve and execveat that failed; everything else that names a path or has a descriptor. */
-static __always_inline void call_path(struct task_struct *task, struct as_task *t,
+static __always_inline void handle_path(struct task_struct *task, struct as_task *t,
 				      struct pt_regs *regs, long ret, const bool cast)
 {
 	bool compat = is_compat(task), at, by_fd;
@@ -80,8 +80,7 @@ static __always_inline void call_path(struct task_struct *task, struct as_task *
 	asked(task, t, kind, 0, ret, &n, cast);
 }
 
-HANDLER(call_path, cast)
-HANDLER(call_path, probe)
+PATH_HANDLER(path)
 
 struct as_mapped {
 	__u64 file;
@@ -101,7 +100,7 @@ static long look_at_area(struct task_struct *task, struct vm_area_struct *area, 
 #define AREAS 16
 
 /* A file becomes code by the protection of memory that it is mapped to already. */
-static __always_inline void call_protect(struct task_struct *task, struct as_task *t, __u64 from,
+static __always_inline void protected(struct task_struct *task, struct as_task *t, __u64 from,
 					 __u64 length, const bool cast)
 {
 	__u64 to = from + length, last = 0;
@@ -129,7 +128,7 @@ static __always_inline void call_protect(struct task_struct *task, struct as_tas
 }
 
 /* mmap and mprotect that make code of a file. */
-static __always_inline void call_map(struct task_struct *task, struct as_task *t,
+static __always_inline void handle_map(struct task_struct *task, struct as_task *t,
 				     struct pt_regs *regs, long ret, const bool cast)
 {
 	bool compat = is_compat(task);
@@ -156,7 +155,7 @@ static __always_inline void call_map(struct task_struct *task, struct as_task *t
 	}
 	if (class == AS_C_MPROTECT) {
 		if (!failed)
-			call_protect(task, t, call_arg(regs, 0, compat),
+			protected(task, t, call_arg(regs, 0, compat),
 				     call_arg(regs, 1, compat), cast);
 		return;
 	}
@@ -169,7 +168,6 @@ static __always_inline void call_map(struct task_struct *task, struct as_task *t
 		count_lost(t->slot, AS_MAP_EXEC); /* closed by another thread since */
 }
 
-HANDLER(call_map, cast)
-HANDLER(call_map, probe)
+PATH_HANDLER(map)
 
 #endif

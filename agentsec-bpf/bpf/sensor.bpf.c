@@ -14,6 +14,7 @@
 #include "bytes.h"
 #include "process.h"
 #include "syscalls.h"
+#include "steady.h"
 #include "files.h"
 #include "paths.h"
 #include "io.h"

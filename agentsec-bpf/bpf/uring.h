@@ -203,6 +203,39 @@ static __noinline struct as_room *take(__u64 req)
 	return room;
 }
 
+struct as_sought {
+	__u64 mark;
+	__u64 req;
+};
+
+static long is_sought(void *map, __u64 *req, struct as_record *waiting, struct as_sought *sought)
+{
+	if (waiting->arg[1] != sought->mark)
+		return 0;
+	sought->req = *req;
+	return 1;
+}
+
+/*
+ * Takes a request that an answer can belong to where it names none. Requests that share their
+ * answers' mark may be mixed up, which their flag says; none is told twice, or never.
+ */
+static __always_inline struct as_room *take_by_mark(__u64 mark)
+{
+	struct as_sought sought = { .mark = mark };
+	struct as_room *room;
+
+	bpf_for_each_map_elem(&requests_small, is_sought, &sought, 0);
+	if (!sought.req)
+		bpf_for_each_map_elem(&requests_large, is_sought, &sought, 0);
+	if (!sought.req)
+		return NULL;
+	room = take(sought.req);
+	if (room)
+		room->r.h.flags |= AS_F_UNSTABLE;
+	return room;
+}
+
 static __always_inline void submitted(void *req, const bool cast)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -306,74 +339,57 @@ static __always_inline void completed(void *req, const bool cast)
 		return;
 	}
 	room = take((__u64)req);
+	/* Taken for another's answer, which then is this one's to give. */
+	if (!room && gate(bpf_get_current_task_btf()))
+		room = take_by_mark(mark_of_answer(BPF_CORE_READ(r, ctx),
+						   BPF_CORE_READ(r, cqe.user_data)));
 	if (room)
 		answered(room, BPF_CORE_READ(r, cqe.res), cast);
 }
 
-struct as_sought {
-	__u64 mark;
-	__u64 req;
-};
-
-static long is_sought(void *map, __u64 *req, struct as_record *waiting, struct as_sought *sought)
-{
-	if (waiting->arg[1] != sought->mark)
-		return 0;
-	sought->req = *req;
-	return 1;
-}
-
-/* The answer found no room, and names no request: one that it can belong to is looked for. */
+/* The answer found no room, and names no request. */
 static __always_inline void overflowed(void *ring, __u64 user_data, __s32 res, const bool cast)
 {
-	struct as_sought sought = { .mark = mark_of_answer(ring, user_data) };
 	struct as_room *room;
 
 	if (!gate(bpf_get_current_task_btf()))
 		return;
-	bpf_for_each_map_elem(&requests_small, is_sought, &sought, 0);
-	if (!sought.req)
-		bpf_for_each_map_elem(&requests_large, is_sought, &sought, 0);
-	if (!sought.req)
-		return;
-	room = take(sought.req);
-	if (!room)
-		return;
-	room->r.h.flags |= AS_F_UNSTABLE;
-	answered(room, res, cast);
+	room = take_by_mark(mark_of_answer(ring, user_data));
+	if (room)
+		answered(room, res, cast);
 }
 
-#define URING(cast)                                                                          \
+#define URING(form, cast)                                                                    \
 	SEC("?tp_btf/io_uring_submit_req")                                                   \
-	int BPF_PROG(uring_req_##cast, void *req)                                            \
+	int BPF_PROG(uring_req_##form, void *req)                                            \
 	{                                                                                    \
-		submitted(req, AS_FORM_##cast);                                              \
+		submitted(req, cast);                                                        \
 		return 0;                                                                    \
 	}                                                                                    \
                                                                                              \
 	/* Its name before 6.4. */                                                           \
 	SEC("?tp_btf/io_uring_submit_sqe")                                                   \
-	int BPF_PROG(uring_sqe_##cast, void *req)                                            \
+	int BPF_PROG(uring_sqe_##form, void *req)                                            \
 	{                                                                                    \
-		submitted(req, AS_FORM_##cast);                                              \
+		submitted(req, cast);                                                        \
 		return 0;                                                                    \
 	}                                                                                    \
                                                                                              \
 	SEC("?tp_btf/io_uring_complete")                                                     \
-	int BPF_PROG(uring_complete_##cast, void *ring, void *req)                           \
+	int BPF_PROG(uring_complete_##form, void *ring, void *req)                           \
 	{                                                                                    \
-		completed(req, AS_FORM_##cast);                                              \
+		completed(req, cast);                                                        \
 		return 0;                                                                    \
 	}                                                                                    \
                                                                                              \
 	SEC("?tp_btf/io_uring_cqe_overflow")                                                 \
-	int BPF_PROG(uring_overflow_##cast, void *ring, __u64 user_data, __s32 res)          \
+	int BPF_PROG(uring_overflow_##form, void *ring, __u64 user_data, __s32 res)          \
 	{                                                                                    \
-		overflowed(ring, user_data, res, AS_FORM_##cast);                            \
+		overflowed(ring, user_data, res, cast);                                      \
 		return 0;                                                                    \
 	}
 
-URING(cast)
-URING(probe)
+URING(cast, true)
+URING(probe, false)
 
 #endif

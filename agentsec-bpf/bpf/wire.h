@@ -247,6 +247,8 @@ struct as_config {
 struct as_control {
 	__u32 epoch;     /* raised when labels may have changed */
 	__u32 log_forks; /* a process tree is being added */
+	__u32 steady;    /* handlers are entered from the tracepoints of their own calls */
+	__u32 pad;
 };
 
 /* Written by the kernel at run time. */

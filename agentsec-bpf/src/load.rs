@@ -31,6 +31,8 @@ pub struct Options {
     pub key: [u64; 2],
     /// Class of each system call, native and compat.
     pub sys_class: [[u8; wire::SYSCALLS]; 2],
+    /// Every system call that has a handler, by name.
+    pub calls: Vec<&'static str>,
     /// Kind of record of each system call whose class leaves it open.
     pub sys_kind: [[u8; wire::SYSCALLS]; 2],
     /// Number of the action that is an operation of an io_uring.

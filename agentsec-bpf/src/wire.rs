@@ -265,6 +265,8 @@ pub struct Config {
 pub struct Control {
     pub epoch: u32,
     pub log_forks: u32,
+    pub steady: u32,
+    pub pad: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -120,6 +120,16 @@ pub(crate) fn classes(file_bytes: bool) -> (Table, Table) {
     (classes, kinds)
 }
 
+/// Every call that a program of the kernel looks at for itself.
+pub(crate) fn handled(file_bytes: bool) -> Vec<&'static str> {
+    let bytes = if file_bytes { BYTES } else { &[] };
+    let mmap = mmap(ABIS[0]);
+    let all = CLASSES.iter().chain(bytes).chain([&mmap]);
+    let native = all.filter(|(name, ..)| syscall::number(ABIS[0], name).is_some());
+    let with_handler = native.filter(|(_, class, _)| *class != class::FORK);
+    with_handler.map(|(name, ..)| *name).collect()
+}
+
 /// The number of a call in both conventions; one that does not exist is never met.
 pub(crate) fn numbers(name: &str) -> [u32; 2] {
     ABIS.map(|abi| syscall::number(abi, name).unwrap_or(u32::MAX >> 1))

@@ -116,7 +116,11 @@ threads = [threading.Thread(target=run, args=(t,)) for t in range(4)]
     let totals = totals(&seen, dir.path());
     assert_eq!(totals.len(), 8);
     for (name, sum) in totals {
-        let each = if name.starts_with('x') { (0, 3000) } else { (2000, 5000) };
+        let each = if name.starts_with('x') {
+            (0, 3000)
+        } else {
+            (2000, 5000)
+        };
         assert_eq!(sum, each, "{name}");
     }
 }
@@ -135,11 +139,19 @@ fn who_goes_on_is_counted_meanwhile() {
     let command = command.arg(dir.path().to_str().unwrap());
     let child = watch.control.spawn(&command).unwrap();
     // Counts are read every ten seconds.
-    watch.until(|w| totals(&w.seen, dir.path()).get("log").is_some_and(|sum| sum.1 > 0));
+    watch.until(|w| {
+        totals(&w.seen, dir.path())
+            .get("log")
+            .is_some_and(|sum| sum.1 > 0)
+    });
     child.signal(libc::SIGKILL).unwrap();
     let mut child = child;
     watch.end(&mut child);
     let seen = watch.finish();
     let written = std::fs::metadata(dir.path().join("log")).unwrap().len();
-    assert_eq!(totals(&seen, dir.path())["log"].1, written, "to the last byte");
+    assert_eq!(
+        totals(&seen, dir.path())["log"].1,
+        written,
+        "to the last byte"
+    );
 }

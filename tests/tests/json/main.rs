@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use agentsec_core::event::{
     Access, Actor, Argument, BootTime, Clock, Coverage, CoverageState, Dimension,
-    DimensionCoverage, Direction, Event, ExecDetail, ExecFact, ExecOrigin, Fact, FileAction,
-    FileFact, Flags, KeyId, Origin, Outcome, PeerFact, Phase, ProcessId, ScopeId, Sight, Source,
-    SyscallAbi, SyscallFact, Text, Transport, UnitChange, UnitId, Use, What,
+    DimensionCoverage, Event, ExecDetail, ExecFact, ExecOrigin, Fact, FileAction, FileFact, Flags,
+    KeyId, Origin, Outcome, PeerFact, Phase, ProcessId, ScopeId, Sight, Source, SyscallAbi,
+    SyscallFact, Text, Transport, UnitChange, UnitId, Use, What,
 };
 use agentsec_core::{Profile, Profiler, Workload};
 use serde_json::{Map, Value};

@@ -64,9 +64,7 @@ fn access(bits: u32) -> Access {
 fn asked(record: &Record<'_>) -> (Text, Option<Text>) {
     let path = join(&record.path_or_nothing(1), record.segment(0));
     let target = match record.head.header.kind {
-        kind::RENAME | kind::LINK => {
-            Some(join(&record.path_or_nothing(3), record.segment(2)))
-        }
+        kind::RENAME | kind::LINK => Some(join(&record.path_or_nothing(3), record.segment(2))),
         // What a symbolic link says is no path of its maker's.
         kind::SYMLINK => Some(Text::from(record.segment(2))),
         _ => None,
