@@ -4,6 +4,7 @@
 
 mod bytes;
 mod calls;
+mod hostile;
 mod truth;
 mod uring;
 
