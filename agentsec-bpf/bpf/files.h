@@ -124,7 +124,7 @@ struct as_names {
 	__u64 path2;
 	__u64 flags;
 	__u32 mode;   /* of a change of permissions */
-	bool no_path; /* a descriptor, and it leads nowhere */
+	bool no_path; /* nothing but dirfd, which may lead nowhere */
 };
 
 static __always_inline bool names_two(__u32 kind)
@@ -146,11 +146,10 @@ static __always_inline void asked_key(struct as_room *room, struct task_struct *
 
 	fill_header(room, t->slot, kind, AS_F_UNRESOLVED | (t->phase ? 0 : AS_F_RUNTIME));
 	sip_init(&room->sip, config.key);
-	if (!n->no_path) {
+	if (!n->no_path)
 		add_asked(room, 0, n->path, kernel);
-		if (room->r.h.seg[0] == 0 || room->data[0] != '/')
-			base_of(task, n->dirfd, base);
-	}
+	if (room->r.h.seg[0] == 0 || room->data[0] != '/')
+		base_of(task, n->dirfd, base);
 	sip_word(&room->sip, (__u64)base->dentry);
 	sip_word(&room->sip, (__u64)base->mnt);
 	if (names_two(kind)) {

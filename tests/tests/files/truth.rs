@@ -7,7 +7,7 @@ use agentsec_core::event::{ExitStatus, Outcome};
 use agentsec_core::observe::{Command, SensorBuilder};
 use agentsec_tests::{Seen, Watch, lossy};
 
-use super::{below, compile, is_open};
+use super::{below, compile, is_open, starting_with};
 
 /// (action, found or asked, path, target, error number) -> count
 pub(crate) type Done = BTreeMap<(String, String, String, String, u16), u64>;
@@ -40,8 +40,10 @@ fn said(report: &str, directory: &Path) -> Done {
 }
 
 fn seen_of(seen: &Seen, directory: &Path, opens: bool) -> Done {
-    let facts = below(seen, directory);
-    let own = facts.into_iter().filter(|(f, _)| opens || !is_open(f));
+    // Names of its descriptors are what it asks for beside its files.
+    let facts = below(seen, directory).into_iter();
+    let facts = facts.chain(starting_with(seen, "/proc/self/fd/"));
+    let own = facts.filter(|(f, _)| opens || !is_open(f));
     let rows = own.map(|(f, n)| {
         let how = if f.unresolved { "asked" } else { "found" };
         let error = match f.outcome {
