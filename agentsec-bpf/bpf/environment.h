@@ -30,7 +30,7 @@ static const volatile __u64 names[NAMES] = {
 };
 
 /* The bit of the variable at the room's start, 0 if it is none of them. */
-__noinline int name_of(struct as_room *room)
+__noinline int variable_at(struct as_room *room)
 {
 	__u64 hash = 0xcbf29ce484222325ULL;
 	int i;
@@ -71,7 +71,7 @@ __noinline int read_names(struct as_room *room)
 			return 0;
 		}
 		if (!room->r.key.a && *(__u32 *)room->data == 0x5f535741 /* AWS_ */)
-			room->pos |= name_of(room);
+			room->pos |= variable_at(room);
 		/* A value longer than that goes on. */
 		room->r.key.a = n == 4096;
 		room->r.arg[0] = at + (n == 4096 ? 4095 : n);

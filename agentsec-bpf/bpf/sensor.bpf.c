@@ -21,6 +21,7 @@
 #include "privilege.h"
 #include "environment.h"
 #include "calls.h"
+#include "uring.h"
 #include "net.h"
 
 _Static_assert(sizeof(struct as_header) == 64, "header");

@@ -60,7 +60,9 @@ impl Kernel {
             slots: options.slots,
             calls: options.calls.clone(),
         };
-        let Plan { cast, mut missing } = plan;
+        let Plan {
+            cast, mut missing, ..
+        } = plan;
         let (result, log) = printer::captured(|| kernel.attach_all(&mut missing));
         result.map_err(|e| LoadError { log, ..e })?;
         kernel.hooks = hooks(cast, &missing);
@@ -234,6 +236,7 @@ fn hooks(cast: bool, missing: &[(&'static str, String)]) -> Vec<Hook> {
             "action" => format!("tp_btf/sys_exit, {walk}"),
             "privilege" => "tp_btf/sys_exit, tp_btf/sched_process_exec".to_owned(),
             "credential" => "tp_btf/sched_process_exec".to_owned(),
+            "uring" => format!("tp_btf io_uring, {walk}"),
             _ => "tp_btf/inet_sock_set_state, tp_btf/sys_exit".to_owned(),
         },
         missing: missing

@@ -4,7 +4,7 @@ use crate::error::{LoadError, LoadErrorKind};
 use crate::wire::class;
 
 /// Programs that stand or fall together.
-pub(crate) const GROUPS: [(&str, &[&str]); 7] = [
+pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
     (
         "process",
         &[
@@ -24,6 +24,10 @@ pub(crate) const GROUPS: [(&str, &[&str]); 7] = [
     ("action", &["call_act", "call_clone", "call_act_path"]),
     ("privilege", &["on_exec_privileges", "call_credentials"]),
     ("credential", &["on_exec_environment"]),
+    (
+        "uring",
+        &["uring_req", "uring_sqe", "uring_complete", "uring_overflow"],
+    ),
 ];
 
 /// Groups that are nothing without system calls.
@@ -77,6 +81,8 @@ pub(crate) const HANDLERS: [(u8, &str); 40] = [
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) cast: bool,
+    /// The tracepoint of submission has the name it had before 6.4.
+    pub(crate) old_uring: bool,
     pub(crate) missing: Vec<(&'static str, String)>,
 }
 
@@ -85,6 +91,14 @@ impl Plan {
     pub(crate) fn wants(&self, program: &str) -> bool {
         let other_form = if self.cast { "_probe" } else { "_cast" };
         if program.ends_with(other_form) {
+            return false;
+        }
+        let other_name = if self.old_uring {
+            "uring_req"
+        } else {
+            "uring_sqe"
+        };
+        if bare_name(program) == other_name {
             return false;
         }
         group_of(bare_name(program)).is_some_and(|group| {
@@ -225,6 +239,7 @@ libbpf: failed to load object 'agentsec'
     fn plan(cast: bool) -> Plan {
         Plan {
             cast,
+            old_uring: false,
             missing: Vec::new(),
         }
     }
@@ -262,10 +277,24 @@ libbpf: failed to load object 'agentsec'
     fn files_need_system_calls() {
         let plan = Plan {
             cast: true,
+            old_uring: false,
             missing: vec![("syscall", "no".to_owned())],
         };
         assert!(!plan.wants("call_open_cast") && !plan.wants("on_sys_exit"));
         assert!(plan.wants("call_connect") && !plan.wants("no_such_program"));
+    }
+
+    #[test]
+    fn a_tracepoint_goes_by_one_of_its_names() {
+        for old_uring in [false, true] {
+            let plan = Plan {
+                old_uring,
+                ..plan(true)
+            };
+            assert_eq!(plan.wants("uring_sqe_cast"), old_uring);
+            assert_eq!(plan.wants("uring_req_cast"), !old_uring);
+            assert!(plan.wants("uring_complete_cast") && !plan.wants("uring_req_probe"));
+        }
     }
 
     #[test]

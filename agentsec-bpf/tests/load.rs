@@ -59,7 +59,8 @@ fn loads() {
             "peer",
             "action",
             "privilege",
-            "credential"
+            "credential",
+            "uring"
         ]
     );
     for hook in kernel.hooks() {

@@ -59,9 +59,11 @@ fn standing_gaps(dimension: Dimension) -> &'static [&'static str] {
         Dimension::Argument => &["arguments beyond 4,095 bytes"],
         Dimension::Lineage => &[],
         Dimension::File => &[
-            "files used without an open, unlink or rename (link, mkdir, chmod, mmap of an inherited descriptor)",
-            "opens submitted through io_uring",
-            "unlink and rename: the path as asked and its directory, not as resolved",
+            "what names a path without opening it (unlink, rename, link, mkdir, chmod and such): the path as asked and its directory, not as resolved",
+            "bytes through a mapping or an io_uring, of a file that was renamed or had its root changed while it was open, and of one that the scope did not open itself",
+            "a program and its loader, mapped by their exec",
+            "files attached to an io_uring without a descriptor are named as asked",
+            "an io_uring operation that asks for no answer counts as done",
             "a descriptor swapped by another thread between open and its return may be taken for the file opened",
             "after a directory was renamed or mounted elsewhere, files already known keep their old path",
         ],
@@ -136,6 +138,12 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
             .iter()
             .map(|&s| s.to_owned())
             .collect();
+        if matches!(dimension, Dimension::File | Dimension::Action) {
+            let uring = hooks.iter().find(|h| h.group == "uring");
+            if let Some(why) = uring.and_then(|h| h.missing.as_ref()) {
+                gaps.push(format!("what is done through an io_uring: {why}"));
+            }
+        }
         if hangs_on_calls(dimension) {
             gaps.extend(extra.steady_gaps.iter().cloned());
         }

@@ -14,7 +14,8 @@ pub(super) fn action(record: &Record<'_>, processes: &Processes) -> Option<Actio
     Some(ActionFact {
         action,
         target: target(record, processes),
-        detail: (key.b != 0).then_some(key.b),
+        // Of an operation even 0 says which.
+        detail: (key.b != 0 || action == Action::IoUringOperation).then_some(key.b),
         outcome: outcome(key.errno()),
         phase: phase(&record.head.header),
     })
