@@ -66,6 +66,10 @@ static __always_inline void add_asked(struct as_room *room, int i, __u64 user)
 
 	if (from > AS_DATA)
 		return;
+	if (!user) {
+		room->r.h.flags |= AS_F_NOT_COLLECTED;
+		return;
+	}
 	n = bpf_probe_read_user_str(&room->data[from], 4096, (void *)user);
 	if (n <= 0 || n > 4096) {
 		room->r.h.flags |= AS_F_READ_FAULT;
@@ -123,15 +127,16 @@ static __always_inline void asked(struct task_struct *task, struct as_task *t, _
 	fill_header(room, t->slot, kind, AS_F_UNRESOLVED | (t->phase ? 0 : AS_F_RUNTIME));
 	sip_init(&room->sip, config.key);
 	add_asked(room, 0, n->path);
-	if (room->r.h.seg[0] == 0 || room->data[0] != '/')
-		base_of(task, n->dirfd, &base);
+	if ((room->r.h.seg[0] == 0 || room->data[0] != '/') && !base_of(task, n->dirfd, &base))
+		room->r.h.flags |= AS_F_NOT_COLLECTED;
 	sip_word(&room->sip, (__u64)base.dentry);
 	sip_word(&room->sip, (__u64)base.mnt);
 	if (kind == AS_RENAME) {
 		from = room->pos;
 		add_asked(room, 2, n->path2);
-		if (room->r.h.seg[2] == 0 || (from <= AS_DATA && room->data[from] != '/'))
-			base_of(task, n->dirfd2, &base2);
+		if ((room->r.h.seg[2] == 0 || (from <= AS_DATA && room->data[from] != '/')) &&
+		    !base_of(task, n->dirfd2, &base2))
+			room->r.h.flags |= AS_F_NOT_COLLECTED;
 		sip_word(&room->sip, (__u64)base2.dentry);
 		sip_word(&room->sip, (__u64)base2.mnt);
 	}
@@ -193,7 +198,7 @@ static __always_inline void opened(struct task_struct *task, struct as_task *t, 
 	key.c = PEEK(cast, dentry, dentry, d_name.hash_len) ^ parent >> 4;
 	if (touch(&key) != TOUCH_NEW)
 		return;
-	room = room_get(t->slot, AS_OPEN);
+	room = room_try();
 	if (!room)
 		return;
 	fill_header(room, t->slot, AS_OPEN, t->phase ? 0 : AS_F_RUNTIME);

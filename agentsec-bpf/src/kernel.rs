@@ -1,6 +1,6 @@
 //! The loaded programs: attached, asked, detached.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard};
 
 use libbpf_rs::{Link, MapCore, MapFlags, MapImpl, Object, ProgramInput, ProgramMut};
@@ -10,6 +10,7 @@ use crate::error::{Context, LoadError, LoadErrorKind};
 use crate::load::{self, Options};
 use crate::plan::{self, GROUPS, HANDLERS, Plan};
 use crate::ring::Ring;
+use crate::usage::Usages;
 use crate::{printer, wire};
 
 /// One group of programs that stands or falls together.
@@ -25,11 +26,14 @@ pub struct Hook {
 
 /// The loaded programs. Dropping it detaches them all.
 pub struct Kernel {
-    object: Object,
+    pub(crate) object: Object,
     links: Mutex<Links>,
     hooks: Vec<Hook>,
     control: Mutex<wire::Control>,
     pub(crate) slots: u32,
+    pub(crate) usages: Usages,
+    /// One per processor, with its size.
+    pub(crate) rings: Vec<(OwnedFd, u64)>,
 }
 
 /// What keeps the programs attached.
@@ -54,6 +58,12 @@ impl Kernel {
     /// Loads and attaches; the rings go to the consumer, the urgent one last.
     pub fn load(options: &Options) -> Result<(Self, Vec<Ring>), LoadError> {
         let (object, rings, plan) = load::load(options)?;
+        let usage = object.maps().find(|m| m.name() == "usage");
+        let usage = usage.ok_or_else(|| {
+            LoadError::new(LoadErrorKind::Other, "the object has no map `usage`")
+        })?;
+        let usages = Usages::new(usage.as_fd(), options.slots)
+            .context(|| "cannot map what the scopes share".to_owned())?;
         let mut kernel = Self {
             object,
             links: Mutex::default(),
@@ -63,6 +73,8 @@ impl Kernel {
                 ..wire::Control::default()
             }),
             slots: options.slots,
+            usages,
+            rings: rings.maps,
         };
         let Plan { cast, mut missing } = plan;
         let (result, log) = printer::captured(|| kernel.attach_all(&mut missing));
@@ -72,7 +84,7 @@ impl Kernel {
             kernel.give_back_slot(slot)?;
         }
         kernel.change_control(|_| {})?;
-        Ok((kernel, rings))
+        Ok((kernel, rings.consumed))
     }
 
     fn attach_all(&mut self, missing: &mut Vec<(&'static str, String)>) -> Result<(), LoadError> {

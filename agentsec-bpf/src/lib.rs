@@ -9,13 +9,16 @@ mod error;
 mod features;
 mod kernel;
 mod load;
+mod memory;
 mod plan;
 mod printer;
 mod ring;
 mod scopes;
+mod usage;
 pub mod wire;
 
-pub use counters::{FactDelta, SyscallTable};
+pub use counters::{FactDelta, OwedPass, SyscallTable};
+pub use memory::MapUse;
 pub use error::{LoadError, LoadErrorKind};
 pub use kernel::{Hook, Kernel};
 pub use load::Options;

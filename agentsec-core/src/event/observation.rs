@@ -48,10 +48,33 @@ impl Flags {
     pub const LATE: Self = Self(1 << 6);
     /// Nothing is known about the actor but its number.
     pub const ACTOR_UNKNOWN: Self = Self(1 << 7);
+    /// Something was not collected, e.g. the directory that a path as asked starts from.
+    pub const NOT_COLLECTED: Self = Self(1 << 16);
+    /// Arguments of an exec were cut.
+    pub const ARGUMENTS_TRUNCATED: Self = Self(1 << 17);
+    /// Arguments of an exec could not be read.
+    pub const ARGUMENTS_READ_FAULT: Self = Self(1 << 18);
 
     /// Whether all flags of `other` are set.
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// What an event's flags say about its own fact.
+    pub(crate) fn of_fact(self) -> Self {
+        Self(self.0 & !(Self::ARGUMENTS_TRUNCATED.0 | Self::ARGUMENTS_READ_FAULT.0))
+    }
+
+    /// What an exec's flags say about its arguments.
+    pub(crate) fn of_arguments(self) -> Self {
+        let pairs = [
+            (Self::ARGUMENTS_TRUNCATED, Self::TRUNCATED),
+            (Self::ARGUMENTS_READ_FAULT, Self::READ_FAULT),
+        ];
+        let own = Self::TRUNCATED.0 | Self::READ_FAULT.0 | Self::NOT_COLLECTED.0;
+        let rest = Self(self.of_fact().0 & !own);
+        let set = pairs.iter().filter(|(of_event, _)| self.contains(*of_event));
+        set.fold(rest, |all, (_, flag)| all | *flag)
     }
 
     /// The stable names of those that are set.
@@ -65,6 +88,9 @@ impl Flags {
             (Self::NOT_ACCEPTED, "not_accepted"),
             (Self::LATE, "late"),
             (Self::ACTOR_UNKNOWN, "actor_unknown"),
+            (Self::NOT_COLLECTED, "not_collected"),
+            (Self::ARGUMENTS_TRUNCATED, "arguments_truncated"),
+            (Self::ARGUMENTS_READ_FAULT, "arguments_read_fault"),
         ];
         all.iter()
             .filter(|(flag, _)| self.contains(*flag))

@@ -12,6 +12,7 @@ pub(crate) fn of_kind(kind: u8) -> Option<Dimension> {
         kind::OPEN | kind::OPEN_FAILED | kind::UNLINK | kind::RENAME => Dimension::File,
         kind::CONNECT | kind::INBOUND | kind::LISTEN => Dimension::Peer,
         kind::SYSCALL => Dimension::Syscall,
+        kind::ARGUMENTS => Dimension::Argument,
         _ => return None,
     })
 }

@@ -42,7 +42,7 @@ mod trees;
 
 pub use builder::SensorBuilder;
 pub use command::{Child, Command, ExitReport};
-pub use control::{Control, Statistics};
+pub use control::{Control, KernelMemory, MapMemory, Occupancy, Statistics};
 pub use pump::Pump;
 pub use scope::{Scope, UnitPolicy};
 pub use sensor::Sensor;

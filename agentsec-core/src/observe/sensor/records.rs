@@ -156,7 +156,6 @@ impl Sensor {
         let in_table =
             matches!(&decoded.fact, Fact::Syscall(f) if f.number < wire::SYSCALLS as u32);
         if let (Fact::Syscall(fact), true) = (&decoded.fact, in_table) {
-            self.syscalls.first(header.slot, fact);
             if fact.outcome != Outcome::Ok {
                 // It may yet succeed: the count says which it was.
                 return None;

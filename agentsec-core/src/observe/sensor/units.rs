@@ -62,12 +62,12 @@ impl Sensor {
                 .unix_nanos(BootTime(t))
                 .div_euclid(3_600_000_000_000)
         };
+        let complete = self.intake.complete_until(now);
         let registry = self.shared.registry.lock();
         let mut due = Vec::new();
         for (slot, entry) in registry.iter() {
-            let over = entry
-                .ended
-                .is_some_and(|t| now.saturating_sub(t.0) >= GRACE);
+            // By then all that it did has been read.
+            let over = entry.ended.is_some_and(|t| complete >= t.0.saturating_add(GRACE));
             let started = self.counted.get(&slot).map_or(now, |t| t.0);
             let hourly =
                 entry.units == UnitPolicy::Hourly && hour(started.max(entry.since.0)) != hour(now);
@@ -103,6 +103,7 @@ impl Sensor {
                         scopes,
                         unit: entry.unit.number,
                         since: self.counted.insert(slot, at).unwrap_or(at),
+                        ending: entry.ended.is_some(),
                     };
                     targets.insert(slot, target);
                 }
@@ -110,6 +111,7 @@ impl Sensor {
         }
         let kernel = &self.shared.kernel;
         let Drained { unrecorded, facts } = &mut drained;
+        let mut calls = HashMap::new();
         drain::facts(
             kernel,
             &mut self.known,
@@ -117,6 +119,7 @@ impl Sensor {
             at,
             out,
             unrecorded,
+            &mut calls,
             |key, fact| {
                 if let Some(ending) = facts.get_mut(&key.slot) {
                     ending.push((key, fact));
@@ -135,6 +138,7 @@ impl Sensor {
                 &mut self.syscalls,
                 slot,
                 target,
+                calls.get(&slot).map_or(&[], Vec::as_slice),
                 at,
                 out,
             )?;
