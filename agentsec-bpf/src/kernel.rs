@@ -59,9 +59,8 @@ impl Kernel {
     pub fn load(options: &Options) -> Result<(Self, Vec<Ring>), LoadError> {
         let (object, rings, plan) = load::load(options)?;
         let usage = object.maps().find(|m| m.name() == "usage");
-        let usage = usage.ok_or_else(|| {
-            LoadError::new(LoadErrorKind::Other, "the object has no map `usage`")
-        })?;
+        let usage = usage
+            .ok_or_else(|| LoadError::new(LoadErrorKind::Other, "the object has no map `usage`"))?;
         let usages = Usages::new(usage.as_fd(), options.slots)
             .context(|| "cannot map what the scopes share".to_owned())?;
         let mut kernel = Self {

@@ -18,10 +18,10 @@ mod usage;
 pub mod wire;
 
 pub use counters::{FactDelta, OwedPass, SyscallTable};
-pub use memory::MapUse;
 pub use error::{LoadError, LoadErrorKind};
 pub use kernel::{Hook, Kernel};
 pub use load::Options;
+pub use memory::MapUse;
 pub use ring::Ring;
 
 /// The object for the architecture this crate is compiled for.

@@ -35,7 +35,9 @@ impl Kernel {
 
     /// Records in the owed store.
     pub fn owed(&self) -> u64 {
-        (0..wire::OWED_CLASSES).map(|class| self.usages.owed(class)).sum()
+        (0..wire::OWED_CLASSES)
+            .map(|class| self.usages.owed(class))
+            .sum()
     }
 
     /// Bytes that the scope in a slot has on the urgent lane.

@@ -94,7 +94,10 @@ impl Usages {
 
     /// Bytes that a slot has on the urgent lane.
     pub(crate) fn urgent(&self, slot: u32) -> u64 {
-        let of = |word| self.word(slot, word).map_or(0, |w| w.load(Ordering::Relaxed));
+        let of = |word| {
+            self.word(slot, word)
+                .map_or(0, |w| w.load(Ordering::Relaxed))
+        };
         of(URGENT).saturating_sub(of(URGENT_GONE))
     }
 

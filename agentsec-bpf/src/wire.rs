@@ -207,7 +207,9 @@ pub struct Losses {
 
 pub const OWED_CLASSES: usize = 2;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct Usage {
     pub facts: u64,

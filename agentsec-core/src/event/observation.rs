@@ -73,7 +73,9 @@ impl Flags {
         ];
         let own = Self::TRUNCATED.0 | Self::READ_FAULT.0 | Self::NOT_COLLECTED.0;
         let rest = Self(self.of_fact().0 & !own);
-        let set = pairs.iter().filter(|(of_event, _)| self.contains(*of_event));
+        let set = pairs
+            .iter()
+            .filter(|(of_event, _)| self.contains(*of_event));
         set.fold(rest, |all, (_, flag)| all | *flag)
     }
 

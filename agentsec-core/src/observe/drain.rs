@@ -138,7 +138,10 @@ pub(crate) fn facts(
 }
 
 /// System calls of one slot since the last time.
-#[expect(clippy::too_many_arguments, reason = "the sensor's parts, borrowed one by one")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the sensor's parts, borrowed one by one"
+)]
 pub(crate) fn syscalls(
     kernel: &Kernel,
     known: &mut KnownFacts,
@@ -161,7 +164,9 @@ pub(crate) fn syscalls(
                 let counts = table.count.into_iter().zip(table.ok);
                 counts.enumerate().map(|(n, (c, ok))| (n, c, ok)).collect()
             } else {
-                let own = by_number.iter().filter(|((a, p, _), _)| (*a, *p) == (abi, phase));
+                let own = by_number
+                    .iter()
+                    .filter(|((a, p, _), _)| (*a, *p) == (abi, phase));
                 let mut counts: Vec<_> = own
                     .map(|((.., n), fact)| (*n, fact.count, fact.succeeded != 0))
                     .collect();

@@ -67,7 +67,9 @@ impl Sensor {
         let mut due = Vec::new();
         for (slot, entry) in registry.iter() {
             // By then all that it did has been read.
-            let over = entry.ended.is_some_and(|t| complete >= t.0.saturating_add(GRACE));
+            let over = entry
+                .ended
+                .is_some_and(|t| complete >= t.0.saturating_add(GRACE));
             let started = self.counted.get(&slot).map_or(now, |t| t.0);
             let hourly =
                 entry.units == UnitPolicy::Hourly && hour(started.max(entry.since.0)) != hour(now);
