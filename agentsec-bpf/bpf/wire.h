@@ -244,6 +244,13 @@ struct as_config {
 	__u8 sys_class[2][AS_SYSCALLS]; /* native, compat */
 };
 
+/* Of an embedder's own object; bytes of a payload at most. */
+#define AS_CUSTOM_BYTES 4096
+struct as_custom {
+	__u32 version;
+	__u32 object; /* written by user space before load */
+};
+
 /* Written by user space at run time. */
 struct as_control {
 	__u32 epoch;     /* raised when labels may have changed */

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use libbpf_rs::{Link, MapCore, MapFlags, MapImpl, Object, ProgramInput, ProgramMut};
 use zerocopy::{FromBytes, IntoBytes};
 
+use crate::custom::Custom;
 use crate::error::{Context, LoadError, LoadErrorKind};
 use crate::load::{self, Options};
 use crate::plan::{self, GROUPS, HANDLERS, Plan};
@@ -32,6 +33,7 @@ pub struct Kernel {
     control: Mutex<wire::Control>,
     pub(crate) slots: u32,
     pub(crate) usages: Usages,
+    pub(crate) custom: Vec<Custom>,
     /// One per processor, with its size.
     pub(crate) rings: Vec<(OwnedFd, u64)>,
 }
@@ -73,6 +75,7 @@ impl Kernel {
             }),
             slots: options.slots,
             usages,
+            custom: Vec::new(),
             rings: rings.maps,
         };
         let Plan { cast, mut missing } = plan;
@@ -190,6 +193,11 @@ impl Kernel {
         Ok(state.unwrap_or_default())
     }
 
+    /// As long as the sensor's own programs.
+    pub(crate) fn keep_attached(&self, more: Vec<Link>) {
+        self.links().always.extend(more);
+    }
+
     fn links(&self) -> MutexGuard<'_, Links> {
         self.links.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -252,13 +260,13 @@ fn hooks(cast: bool, missing: &[(&'static str, String)]) -> Vec<Hook> {
     GROUPS.iter().map(|&(group, _)| hook(group)).collect()
 }
 
-fn attach(program: &ProgramMut<'_>) -> Result<Link, LoadError> {
+pub(crate) fn attach(program: &ProgramMut<'_>) -> Result<Link, LoadError> {
     program
         .attach()
         .context(|| format!("cannot attach `{}`", program.name().to_string_lossy()))
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut parts = Vec::new();
     let mut cause = error.source();
     while let Some(e) = cause {

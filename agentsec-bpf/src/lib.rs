@@ -5,6 +5,7 @@
 
 mod batch;
 mod counters;
+mod custom;
 mod error;
 mod features;
 mod kernel;
@@ -18,6 +19,7 @@ mod usage;
 pub mod wire;
 
 pub use counters::{FactDelta, OwedPass, SyscallTable};
+pub use custom::{CustomHook, CustomObject};
 pub use error::{LoadError, LoadErrorKind};
 pub use kernel::{Hook, Kernel};
 pub use load::Options;

@@ -3,6 +3,8 @@
 
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
+/// Of everything below.
+pub const VERSION: u32 = 3;
 pub const KINDS: usize = 64;
 pub const SYSCALLS: usize = 512;
 
@@ -258,6 +260,17 @@ pub struct Config {
     pub nr_exit_group: [u32; 2],
     pub sys_class: [[u8; SYSCALLS]; 2],
 }
+
+/// What an embedder's own object was compiled with, and its number.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Custom {
+    pub version: u32,
+    pub object: u32,
+}
+
+/// Most bytes of an event's payload.
+pub const CUSTOM_BYTES: usize = 4096;
 
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

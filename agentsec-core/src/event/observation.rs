@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::{BitOr, BitOrAssign};
 use std::sync::Arc;
 
-use super::{Actor, BootTime, Coverage, Fact, ProcessId, Text};
+use super::{Actor, BootTime, Coverage, Fact, Phase, ProcessId, Text};
 
 /// One scope of one sensor; never used again for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -151,6 +151,40 @@ pub enum What {
     Coverage(Coverage),
     /// A name was found to stand for an address, for a while.
     Resolved(Resolution),
+    /// An embedder's own program in the kernel says something.
+    Custom(Custom),
+    /// How well the embedder's own programs see the scope, as of now.
+    CustomCoverage(CustomCoverage),
+}
+
+/// What an embedder's own program in the kernel says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Custom {
+    /// The name that the embedder gave to the object.
+    pub object: Text,
+    /// The number that the program gave to this kind of event.
+    pub kind: u32,
+    /// Launcher or workload.
+    pub phase: Phase,
+    /// What it handed over, at most 4,096 bytes. It may hold what the workload supplied: to be read
+    /// like any hostile input.
+    pub payload: Arc<[u8]>,
+}
+
+/// How well an embedder's own programs see one scope: absolute numbers, so a later one replaces an
+/// earlier one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomCoverage {
+    /// Events that were lost, of all objects.
+    pub lost: u64,
+    /// Payloads that were cut.
+    pub truncated: u64,
+    /// Payloads that could not be read.
+    pub faults: u64,
+    /// The programs that are attached, as `object/program`.
+    pub programs: Vec<String>,
+    /// Those that are not, and why: one short sentence each.
+    pub gaps: Vec<String>,
 }
 
 /// An answer of the DNS, or the name a peer was called by.

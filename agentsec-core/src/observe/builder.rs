@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::control::{Control, Shared};
 use super::decode::Privacy;
 use super::dimensions;
+use super::object::{self, Object};
 use super::refused::refused;
 use super::registry::Registry;
 use super::scope::Scope;
@@ -31,6 +32,7 @@ pub struct SensorBuilder {
     facts_per_scope: u64,
     max_facts: u32,
     owed_records: Option<u32>,
+    objects: Vec<Object>,
 }
 
 /// Rings of all processors together, by default.
@@ -56,6 +58,7 @@ impl SensorBuilder {
             facts_per_scope: 524_288,
             max_facts: 1 << 20,
             owed_records: None,
+            objects: Vec::new(),
         }
     }
 
@@ -134,6 +137,13 @@ impl SensorBuilder {
         self
     }
 
+    /// Loads an object of the embedder's own with the sensor: see [`Object`].
+    #[must_use]
+    pub fn object(mut self, object: Object) -> Self {
+        self.objects.push(object);
+        self
+    }
+
     /// Loads the programs. What attached, and what could not, is in [`Sensor::coverage`].
     ///
     /// Needs `CAP_BPF` and `CAP_PERFMON`, in the host's user namespace; both may be dropped afterwards, and scopes can still be
@@ -170,7 +180,8 @@ impl SensorBuilder {
             nr_exit_group: syscalls::numbers("exit_group"),
         };
         let clock = self.roots.clock()?;
-        let (kernel, rings) = Kernel::load(&options).map_err(refused)?;
+        let (mut kernel, rings) = Kernel::load(&options).map_err(refused)?;
+        let custom = object::load_all(&mut kernel, &self.objects)?;
         for dimension in self.required {
             if let Some(why) = dimensions::why_missing(kernel.hooks(), dimension) {
                 return Err(Error::new(
@@ -191,6 +202,7 @@ impl SensorBuilder {
             facts_per_scope: self.facts_per_scope,
             max_facts: self.max_facts,
             owed_records: owed,
+            custom,
             owner: std::process::id(),
             statistics: Mutex::default(),
             clock,

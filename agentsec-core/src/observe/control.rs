@@ -7,6 +7,7 @@ use agentsec_bpf::Kernel;
 use agentsec_bpf::wire::scope_state;
 use parking_lot::Mutex;
 
+use super::object::CustomObjects;
 use super::refused::refused;
 use super::registry::Registry;
 use super::roots::boot_nanos;
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) facts_per_scope: u64,
     pub(crate) max_facts: u32,
     pub(crate) owed_records: u32,
+    pub(crate) custom: CustomObjects,
     /// The process that loaded it: after a fork the child's handles do nothing.
     pub(crate) owner: u32,
     /// The consumer was dropped, and every program detached.

@@ -137,7 +137,12 @@ impl Profiler {
                 self.coverage.insert(scope, coverage.clone());
             }
             What::Scope(ScopeChange::Closed) => self.close(scope),
-            What::Scope(ScopeChange::Opened { .. }) | What::Process(_) | What::Resolved(_) => {}
+            // What an embedder's own programs say is for the embedder.
+            What::Scope(ScopeChange::Opened { .. })
+            | What::Process(_)
+            | What::Resolved(_)
+            | What::Custom(_)
+            | What::CustomCoverage(_) => {}
         }
     }
 

@@ -130,6 +130,7 @@ impl Sensor {
                     ExitStatus::Signal(signal)
                 }))
             }
+            kind::CUSTOM => What::Custom(self.shared.custom.decode(record)?),
             _ => What::Use(self.use_of(record, unit, time)?),
         };
         let actor = decode::actor(header, &mut self.processes).map(|(actor, known)| {

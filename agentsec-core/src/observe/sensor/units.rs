@@ -50,6 +50,7 @@ impl Sensor {
                 What::Unit(UnitChange::Began(entry.unit)),
             ));
             out.push(plain(since, &first, What::Coverage(coverage)));
+            self.report_custom(&wire::Losses::default(), since, &first, out);
             self.counted.insert(slot, BootTime(now));
         }
     }
@@ -177,6 +178,7 @@ impl Sensor {
                 let unrecorded = drained.unrecorded.remove(&slot).unwrap_or_default();
                 let coverage = self.coverage_of(entry, &losses, unrecorded);
                 out.push(plain(BootTime(now), &first, What::Coverage(coverage)));
+                self.report_custom(&losses, BootTime(now), &first, out);
             }
         }
         drop(registry);
@@ -208,9 +210,10 @@ impl Sensor {
         } else {
             let coverage = self.coverage_of(entry, &losses, unrecorded);
             if ended {
-                self.shared.statistics.lock().lost += coverage.lost();
+                self.shared.statistics.lock().lost += coverage.lost() + lost(&losses, kind::CUSTOM);
             }
             out.push(plain(at, &first, What::Coverage(coverage)));
+            self.report_custom(&losses, at, &first, out);
             out.push(plain(at, &first, What::Unit(UnitChange::Ended(entry.unit))));
             if ended {
                 out.push(plain(at, &first, What::Scope(ScopeChange::Closed)));
@@ -259,6 +262,18 @@ impl Sensor {
         kernel.set_scope(slot, &free).map_err(refused)?;
         kernel.give_back_slot(slot).map_err(refused)?;
         shared.follow_scopes(&registry)
+    }
+
+    fn report_custom(
+        &self,
+        losses: &wire::Losses,
+        at: BootTime,
+        scopes: &Arc<[ScopeId]>,
+        out: &mut Vec<Event>,
+    ) {
+        if let Some(coverage) = self.shared.custom.coverage(losses) {
+            out.push(plain(at, scopes, What::CustomCoverage(coverage)));
+        }
     }
 
     fn coverage_of(
