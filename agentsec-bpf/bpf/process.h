@@ -425,7 +425,8 @@ int mark_tasks(struct bpf_iter__task *ctx)
 			label(t, cgroup);
 		return 0;
 	}
-	mark(task, cgroup, tree_slot, tree_id, phase);
+	if (!mark(task, cgroup, tree_slot, tree_id, phase))
+		count_lost(tree_slot ? tree_slot : slot_of_cgroup(cgroup), AS_FORK);
 	return 0;
 }
 

@@ -70,6 +70,8 @@ struct Tally {
     forks: HashMap<ScopeId, u64>,
     exits: HashMap<ScopeId, u64>,
     execs: HashMap<ScopeId, u64>,
+    /// Programs that could not be executed.
+    failed: HashSet<(ScopeId, Vec<u8>)>,
     late: HashSet<ScopeId>,
     /// Late although they go by the urgent lane.
     detained: HashSet<ScopeId>,
@@ -118,6 +120,9 @@ impl Tally {
                     }
                     Fact::Exec(f) if f.outcome == Outcome::Ok && f.phase == Phase::Workload => {
                         *self.execs.entry(scope).or_default() += used.count;
+                    }
+                    Fact::Exec(f) if f.outcome != Outcome::Ok => {
+                        self.failed.insert((scope, f.path.as_bytes().to_vec()));
                     }
                     _ => {}
                 }
@@ -390,6 +395,27 @@ fn what_stays_owed_arrives_when_it_recurs() {
         files as u64 * 7,
         "with all that was counted meanwhile"
     );
+}
+
+#[test]
+fn a_flood_of_one_kind_does_not_hide_another() {
+    if !bpf_or_skip("a_flood_of_one_kind_does_not_hide_another") {
+        return;
+    }
+    let (tools, dir) = (tempfile::tempdir().unwrap(), directory());
+    let program = actor(tools.path());
+    let path = dir.path().to_str().unwrap();
+    let mut watch = Watch::new(Sensor::builder().facts_per_scope(2000));
+    let script = "\"$0\" miss \"$1\" 5000; \"$0\" create \"$1\" 2000; \"$1\"/no-program; true";
+    let mut child = watch.spawn("sh", &["-c", script, &program, path]);
+    watch.until_end(&mut child);
+    watch.finish();
+    let scope = child.scope();
+    let lost = |dimension| watch.tally.lost[&(scope, dimension)];
+    assert!(lost(Dimension::File) > 3000);
+    assert_eq!((lost(Dimension::Exec), lost(Dimension::Syscall)), (0, 0));
+    let missing = format!("{path}/no-program");
+    assert!(watch.tally.failed.contains(&(scope, missing.into_bytes())));
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Sensor {
     pub(crate) fn new(shared: Arc<Shared>, rings: Vec<Ring>, privacy: Privacy) -> Result<Self> {
         let wake = Wake::new(&rings)?;
         let processes = Processes::new(shared.roots.clone());
-        let known = KnownFacts::new(shared.facts_per_scope);
+        let known = KnownFacts::new(shared.facts_per_scope, shared.max_facts);
         Ok(Self {
             shared,
             intake: Intake::new(rings),
