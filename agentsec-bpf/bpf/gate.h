@@ -40,6 +40,15 @@ static __always_inline bool fair(__u64 own, __u64 used, __u64 bound, __u32 times
 	return used < bound && own < (bound - used) * times;
 }
 
+/* Something about an operation is not known, but that it happened is. */
+static __always_inline void count_fault(__u32 slot, __u32 kind)
+{
+	struct as_losses *l = losses_of(slot);
+
+	if (l && kind < AS_KINDS)
+		add_one(&l->faults[kind]);
+}
+
 /* Slots are used again, ids are not. */
 static __always_inline bool is_live(__u32 slot, __u64 id)
 {

@@ -62,7 +62,8 @@ fn directory() -> tempfile::TempDir {
 struct Tally {
     /// Distinct files named `f…`, and their operations.
     files: HashMap<(ScopeId, Vec<u8>), u64>,
-    /// Operations by dimension, those of the launcher included.
+    /// Operations by dimension, those of the launcher included; of files only those of
+    /// [`FILE_CALLS`].
     uses: HashMap<(ScopeId, Dimension), u64>,
     /// System calls by name, those of the launcher included.
     calls: HashMap<(ScopeId, String), u64>,
@@ -75,6 +76,17 @@ struct Tally {
     late: HashSet<ScopeId>,
     /// Late although they go by the urgent lane.
     detained: HashSet<ScopeId>,
+}
+
+/// Whether it is an operation of one of [`FILE_CALLS`], if it is one of files.
+fn counts_as_a_call(fact: &Fact) -> bool {
+    match fact {
+        Fact::File(f) => matches!(
+            f.action,
+            FileAction::Open(_) | FileAction::Unlink | FileAction::Rename
+        ),
+        _ => true,
+    }
 }
 
 impl Tally {
@@ -96,7 +108,9 @@ impl Tally {
         match &event.what {
             What::Use(used) => {
                 let fact = &*used.fact;
-                *self.uses.entry((scope, fact.dimension())).or_default() += used.count;
+                if counts_as_a_call(fact) {
+                    *self.uses.entry((scope, fact.dimension())).or_default() += used.count;
+                }
                 match fact {
                     Fact::File(f)
                         if f.path
@@ -265,8 +279,8 @@ fn four_hundred_thousand_files_while_nobody_polls_and_a_ring_of_one_page() {
     }
 }
 
-/// Every call that is a file operation; the launcher's count as well, on both sides.
-const FILE_CALLS: [&str; 13] = [
+/// Every call that opens, removes or renames a file; the launcher's count as well, on both sides.
+const FILE_CALLS: [&str; 11] = [
     "open",
     "openat",
     "openat2",
@@ -278,8 +292,6 @@ const FILE_CALLS: [&str; 13] = [
     "rename",
     "renameat",
     "renameat2",
-    "link",
-    "symlink",
 ];
 
 #[test]

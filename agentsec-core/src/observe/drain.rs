@@ -25,6 +25,8 @@ pub(crate) struct Target {
     pub(crate) since: BootTime,
     /// Nothing more will come.
     pub(crate) ending: bool,
+    /// They are counted.
+    pub(crate) syscalls: bool,
 }
 
 /// Operations of facts that were not handed over, by dimension.
@@ -41,6 +43,22 @@ pub(crate) struct SyscallsSeen {
 }
 
 impl SyscallsSeen {
+    /// Takes the counts of a slot as passed on.
+    pub(crate) fn skip(&mut self, kernel: &Kernel, slot: u32) -> Result<()> {
+        for phase in 0..2 {
+            let table = kernel.syscalls(slot, phase as u32).map_err(refused)?;
+            self.tables.insert((slot, 0, phase), table.count);
+        }
+        Ok(())
+    }
+
+    /// The same for those that no table counts, as just read.
+    pub(crate) fn skip_facts(&mut self, held: &[(FactKey, Held)]) {
+        for (key, fact) in held.iter().filter(|(key, _)| key.b != 0) {
+            self.fresh((key.slot, 1, phase_of(key)), key.a as usize, fact.count);
+        }
+    }
+
     pub(crate) fn forget(&mut self, slot: u32) {
         self.tables.retain(|(s, ..), _| *s != slot);
     }
