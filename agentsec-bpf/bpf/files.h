@@ -80,6 +80,10 @@ static __always_inline void add_asked(struct as_room *room, int i, __u64 text, c
 
 	if (from > AS_DATA)
 		return;
+	if (!text) {
+		room->r.h.flags |= AS_F_NOT_COLLECTED;
+		return;
+	}
 	n = kernel ? bpf_probe_read_kernel_str(&room->data[from], 4096, (void *)text) :
 		     bpf_probe_read_user_str(&room->data[from], 4096, (void *)text);
 	if (n <= 0 || n > 4096) {
@@ -148,8 +152,8 @@ static __always_inline void asked_key(struct as_room *room, struct task_struct *
 	sip_init(&room->sip, config.key);
 	if (!n->no_path)
 		add_asked(room, 0, n->path, kernel);
-	if (room->r.h.seg[0] == 0 || room->data[0] != '/')
-		base_of(task, n->dirfd, base);
+	if ((room->r.h.seg[0] == 0 || room->data[0] != '/') && !base_of(task, n->dirfd, base))
+		room->r.h.flags |= AS_F_NOT_COLLECTED;
 	sip_word(&room->sip, (__u64)base->dentry);
 	sip_word(&room->sip, (__u64)base->mnt);
 	if (names_two(kind)) {
@@ -157,8 +161,9 @@ static __always_inline void asked_key(struct as_room *room, struct task_struct *
 		add_asked(room, 2, n->path2, kernel);
 		/* What a symbolic link says starts nowhere. */
 		if (kind != AS_SYMLINK &&
-		    (room->r.h.seg[2] == 0 || (from <= AS_DATA && room->data[from] != '/')))
-			base_of(task, n->dirfd2, base2);
+		    (room->r.h.seg[2] == 0 || (from <= AS_DATA && room->data[from] != '/')) &&
+		    !base_of(task, n->dirfd2, base2))
+			room->r.h.flags |= AS_F_NOT_COLLECTED;
 		sip_word(&room->sip, (__u64)base2->dentry);
 		sip_word(&room->sip, (__u64)base2->mnt);
 	}
@@ -228,7 +233,7 @@ static __always_inline int first_sight(struct as_fact_key *key, struct file *fil
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 kind = key->kind_aux & 0xff;
-	struct as_room *room = room_get(key->slot, kind);
+	struct as_room *room = room_try();
 	struct dentry *dentry;
 
 	if (!room)

@@ -61,8 +61,7 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 	fill_actor(&room->r.h, parent);
 	room->r.arg[0] = child->tgid;
 	room->r.arg[1] = child->start_boottime;
-	if (deliver(room))
-		deliver_urgent(room);
+	deliver_or_keep(room);
 	room_put(room);
 	return 0;
 }
@@ -140,11 +139,11 @@ static __always_inline void fill_exec(struct as_room *room, struct task_struct *
 
 		if (size > 4095) {
 			size = 4095;
-			room->r.h.flags |= AS_F_TRUNCATED;
+			room->r.h.flags |= AS_F_ARGS_CUT;
 		}
 		len = size & 4095;
 		if (bpf_probe_read_user(&room->data[from], len, (void *)start))
-			room->r.h.flags |= AS_F_READ_FAULT;
+			room->r.h.flags |= AS_F_ARGS_FAULT;
 		else
 			room->pos = from + len;
 	}
@@ -427,7 +426,8 @@ int mark_tasks(struct bpf_iter__task *ctx)
 			label(t, cgroup);
 		return 0;
 	}
-	mark(task, cgroup, tree_slot, tree_id, phase);
+	if (!mark(task, cgroup, tree_slot, tree_id, phase))
+		count_lost(tree_slot ? tree_slot : slot_of_cgroup(cgroup), AS_FORK);
 	return 0;
 }
 

@@ -14,7 +14,7 @@ fn options() -> Options {
         slots: 4,
         facts: 1 << 16,
         quota: 1 << 15,
-        spill: 1 << 15,
+        owed: 1 << 15,
         typed_walk: true,
         key: [1, 2],
         sys_class: [[0; 512]; 2],
