@@ -7,7 +7,7 @@
 #define AGENTSEC_WIRE_H
 
 /* Raised whenever anything below changes. */
-#define AS_WIRE_VERSION 2
+#define AS_WIRE_VERSION 3
 
 enum as_kind {
 	AS_EXEC = 1,
@@ -26,7 +26,7 @@ enum as_kind {
 	AS_SCOPE_CLOSED = 14,
 	/* A process with several threads entered a scope: its other threads need a mark. */
 	AS_MOVED = 15,
-	AS_KINDS = 16,
+	AS_KINDS = 64,
 };
 
 /* Bits of as_header.flags. */
@@ -76,7 +76,7 @@ enum as_class {
 	AS_C_CONNECT = 12,  /* fd, address, length */
 	AS_C_ACCEPT = 13,   /* fd */
 	AS_C_FORK = 14,     /* returns twice */
-	AS_CLASSES = 15,
+	AS_CLASSES = 64,
 };
 
 #define AS_SYSCALLS 512

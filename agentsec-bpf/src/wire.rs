@@ -1,9 +1,9 @@
 //! The Rust face of `bpf/wire.h`; both sides assert the layout.
 #![allow(missing_docs, reason = "documented once, in the header")]
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
-pub const KINDS: usize = 16;
+pub const KINDS: usize = 64;
 pub const SYSCALLS: usize = 512;
 
 /// Kinds of records.
@@ -189,13 +189,19 @@ pub struct Scope {
     pub pad: u32,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Losses {
     pub lost: [u64; KINDS],
     pub truncated: [u64; KINDS],
     pub faults: [u64; KINDS],
     pub refused: [u64; KINDS],
+}
+
+impl Default for Losses {
+    fn default() -> Self {
+        Self::new_zeroed()
+    }
 }
 
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -80,6 +80,17 @@ fn facts() -> Vec<Fact> {
         (FileAction::Open(only), None),
         (FileAction::Unlink, None),
         (FileAction::Rename, Some("/tmp/new".into())),
+        (FileAction::Link, Some("/tmp/other".into())),
+        (FileAction::Symlink, Some("../target".into())),
+        (FileAction::MakeDirectory, None),
+        (FileAction::MakeNode, None),
+        (FileAction::ChangeMode(0o4755), None),
+        (FileAction::ChangeOwner, None),
+        (FileAction::Truncate, None),
+        (FileAction::SetAttribute, None),
+        (FileAction::RemoveAttribute, None),
+        (FileAction::MapExecutable, None),
+        (FileAction::WriteExecutable, None),
     ] {
         facts.push(Fact::File(FileFact {
             path: [b"/tmp/".as_slice(), &[0xff]].concat().into(),
@@ -90,15 +101,16 @@ fn facts() -> Vec<Fact> {
             phase,
         }));
     }
-    for (direction, address) in [
-        (Direction::Outbound, "192.0.2.7"),
-        (Direction::Inbound, "2001:db8::7"),
-        (Direction::Listen, "::"),
+    for (direction, protocol, address) in [
+        (Direction::Outbound, Transport::Tcp, "192.0.2.7"),
+        (Direction::Inbound, Transport::Udp, "2001:db8::7"),
+        (Direction::Listen, Transport::Icmp, "::"),
+        (Direction::Bind, Transport::Raw, "::"),
     ] {
         facts.push(Fact::Peer(PeerFact {
             address: address.parse().unwrap(),
             port: 443,
-            protocol: Transport::Tcp,
+            protocol,
             direction,
             outcome: Outcome::Ok,
             phase,
@@ -114,6 +126,97 @@ fn facts() -> Vec<Fact> {
             abi,
             number: 300,
             outcome: Outcome::Errno(2),
+            phase,
+        }));
+    }
+    facts.extend(others());
+    facts
+}
+
+/// The same of what is neither a program nor a file, a peer or a system call.
+fn others() -> Vec<Fact> {
+    let (phase, outcome) = (Phase::Workload, Outcome::Ok);
+    let mut facts = Vec::new();
+    for kind in [UnixKind::Stream, UnixKind::Datagram, UnixKind::SeqPacket] {
+        facts.push(Fact::Unix(UnixFact {
+            path: "/run/docker.sock".into(),
+            kind,
+            direction: Direction::Outbound,
+            peer: Some("/usr/bin/dockerd".into()),
+            outcome,
+            phase,
+        }));
+    }
+    facts.push(Fact::Socket(SocketFact {
+        family: 17,
+        kind: 3,
+        protocol: 768,
+        outcome: Outcome::Errno(1),
+        phase,
+    }));
+    for source in [
+        NameSource::DnsQuestion,
+        NameSource::DnsAnswer,
+        NameSource::TlsServerName,
+        NameSource::HttpHost,
+    ] {
+        facts.push(Fact::Name(NameFact {
+            name: "api.example.org".into(),
+            source,
+            address: Some("192.0.2.7".parse().unwrap()),
+            record: Some(1),
+            response: Some(0),
+            phase,
+        }));
+    }
+    for privilege in [
+        Privilege::User,
+        Privilege::Group,
+        Privilege::Capabilities,
+        Privilege::SetUserIdExec,
+        Privilege::SetGroupIdExec,
+        Privilege::CapabilityExec,
+        Privilege::NoNewPrivileges,
+        Privilege::Seccomp,
+        Privilege::UserNamespace,
+    ] {
+        facts.push(Fact::Privilege(PrivilegeFact {
+            privilege,
+            from: 1000,
+            to: 0,
+            outcome,
+            phase,
+        }));
+    }
+    for &action in Action::ALL {
+        facts.push(Fact::Action(ActionFact {
+            action,
+            target: Some("/proc/1/mem".into()),
+            detail: Some(16),
+            outcome,
+            phase,
+        }));
+    }
+    let evidence = [
+        CredentialEvidence::Environment,
+        CredentialEvidence::File,
+        CredentialEvidence::Endpoint,
+    ];
+    for (kind, evidence) in [
+        CredentialKind::AwsWebIdentity,
+        CredentialKind::AwsPodIdentity,
+        CredentialKind::AwsTaskRole,
+        CredentialKind::AwsInstanceRole,
+        CredentialKind::AwsStatic,
+        CredentialKind::AwsProfile,
+    ]
+    .into_iter()
+    .zip(evidence.into_iter().cycle())
+    {
+        facts.push(Fact::Credential(CredentialFact {
+            kind,
+            evidence,
+            place: "AWS_ROLE_ARN".into(),
             phase,
         }));
     }
@@ -200,6 +303,11 @@ fn events() -> Vec<Event> {
         What::Process(ProcessChange::Exited(ExitStatus::Code(3))),
         What::Process(ProcessChange::Exited(ExitStatus::Signal(9))),
         What::Coverage(coverage()),
+        What::Resolved(Resolution {
+            name: "api.example.org".into(),
+            address: "192.0.2.7".parse().unwrap(),
+            ttl: 60,
+        }),
         What::Unit(UnitChange::Ended(unit)),
         What::Scope(ScopeChange::Closed),
     ]);

@@ -56,7 +56,10 @@ fn every_scope_begins_and_ends_with_its_coverage() {
         assert_eq!(coverage.lost(), 0);
         for dimension in &coverage.dimensions {
             assert_ne!(dimension.state, CoverageState::Absent);
-            assert!(!dimension.hook.is_empty());
+            assert_eq!(
+                dimension.hook.is_empty(),
+                dimension.state == CoverageState::Off
+            );
             assert_eq!(dimension.since, opened.time);
         }
         assert_eq!(event.scopes, opened.scopes);

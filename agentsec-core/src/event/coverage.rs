@@ -18,17 +18,29 @@ pub enum Dimension {
     Peer,
     /// System calls.
     Syscall,
+    /// Names of peers.
+    Name,
+    /// Changes of privileges.
+    Privilege,
+    /// Sensitive actions.
+    Action,
+    /// Cloud credentials in use.
+    Credential,
 }
 
 impl Dimension {
     /// Every dimension, in the order people read them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::Exec,
         Self::Argument,
         Self::Lineage,
         Self::File,
         Self::Peer,
         Self::Syscall,
+        Self::Name,
+        Self::Privilege,
+        Self::Action,
+        Self::Credential,
     ];
 
     /// Its place in [`Dimension::ALL`].
@@ -40,6 +52,10 @@ impl Dimension {
             Self::File => 3,
             Self::Peer => 4,
             Self::Syscall => 5,
+            Self::Name => 6,
+            Self::Privilege => 7,
+            Self::Action => 8,
+            Self::Credential => 9,
         }
     }
 
@@ -52,6 +68,10 @@ impl Dimension {
             Self::File => "file",
             Self::Peer => "peer",
             Self::Syscall => "syscall",
+            Self::Name => "name",
+            Self::Privilege => "privilege",
+            Self::Action => "action",
+            Self::Credential => "credential",
         }
     }
 }

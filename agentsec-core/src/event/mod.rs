@@ -25,13 +25,15 @@ pub(crate) mod wire;
 pub use actor::{Actor, ProcessId};
 pub use coverage::{Coverage, CoverageState, Dimension, DimensionCoverage};
 pub use fact::{
-    Access, Arguments, Direction, ExecFact, ExecOrigin, Fact, FileAction, FileFact, Lineage,
-    PeerFact, Phase, SyscallAbi, SyscallFact, Transport,
+    Access, Action, ActionFact, Arguments, CredentialEvidence, CredentialFact, CredentialKind,
+    Direction, ExecFact, ExecOrigin, Fact, FileAction, FileFact, Lineage, NameFact, NameSource,
+    PeerFact, Phase, Privilege, PrivilegeFact, SocketFact, SyscallAbi, SyscallFact, Transport,
+    UnixFact, UnixKind,
 };
 pub use key::{HashKey, KeyId};
 pub use observation::{
-    Argument, Event, ExecDetail, ExitStatus, Flags, ProcessChange, ScopeChange, ScopeId, Sight,
-    Source, UnitChange, UnitId, Use, What,
+    Argument, Event, ExecDetail, ExitStatus, Flags, ProcessChange, Resolution, ScopeChange,
+    ScopeId, Sight, Source, UnitChange, UnitId, Use, What,
 };
 pub use origin::Origin;
 pub use outcome::Outcome;

@@ -1,5 +1,6 @@
 //! Events: what a source of observations delivers.
 
+use std::net::IpAddr;
 use std::ops::{BitOr, BitOrAssign};
 use std::sync::Arc;
 
@@ -120,6 +121,21 @@ pub enum What {
     Use(Use),
     /// How well the scope is seen, as of now.
     Coverage(Coverage),
+    /// A name was found to stand for an address, for a while.
+    Resolved(Resolution),
+}
+
+/// An answer of the DNS, or the name a peer was called by.
+///
+/// It comes with every answer, also of a name that is known: what is allowed by name follows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// The name that was asked for, in lower case and without a final dot.
+    pub name: Text,
+    /// What it stands for.
+    pub address: IpAddr,
+    /// For so many seconds from the time of the event.
+    pub ttl: u32,
 }
 
 /// A scope began or ended.
@@ -186,9 +202,9 @@ pub struct Use {
     pub sight: Sight,
     /// Operations this event stands for (may be 0 where a later one will count them).
     pub count: u64,
-    /// Bytes received, for peers.
+    /// Bytes received from a peer or read from a file.
     pub bytes_in: u64,
-    /// Bytes sent, for peers.
+    /// Bytes sent to a peer or written to a file.
     pub bytes_out: u64,
     /// First of these operations.
     pub first: BootTime,

@@ -23,6 +23,7 @@ fn groups(dimension: Dimension) -> &'static [&'static str] {
         Dimension::File => &["syscall", "file"],
         Dimension::Peer => &["peer"],
         Dimension::Syscall => &["syscall"],
+        Dimension::Name | Dimension::Privilege | Dimension::Action | Dimension::Credential => &[],
     }
 }
 
@@ -50,6 +51,9 @@ fn standing_gaps(dimension: Dimension) -> &'static [&'static str] {
             "a call in flight when observation began or ended",
             "sigreturn of a 32-bit program is counted as its rt_sigreturn",
         ],
+        Dimension::Name | Dimension::Privilege | Dimension::Action | Dimension::Credential => {
+            &["not observed"]
+        }
     }
 }
 
@@ -108,7 +112,9 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
         let lost = sum(&losses.lost).saturating_add(extra.unrecorded[at]);
         DimensionCoverage {
             dimension,
-            state: if absent {
+            state: if needs.is_empty() {
+                CoverageState::Off
+            } else if absent {
                 CoverageState::Absent
             } else if lost > 0 || !gaps.is_empty() {
                 CoverageState::Partial
@@ -145,7 +151,7 @@ mod tests {
         losses.faults[usize::from(kind::EXEC)] = 2;
         let extra = Extra {
             since: BootTime(1),
-            unrecorded: [0; 6],
+            unrecorded: [0; Dimension::ALL.len()],
             unplaced: 0,
             missed_runs: 0,
         };

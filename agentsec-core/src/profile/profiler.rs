@@ -137,7 +137,7 @@ impl Profiler {
                 self.coverage.insert(scope, coverage.clone());
             }
             What::Scope(ScopeChange::Closed) => self.close(scope),
-            What::Scope(ScopeChange::Opened { .. }) | What::Process(_) => {}
+            What::Scope(ScopeChange::Opened { .. }) | What::Process(_) | What::Resolved(_) => {}
         }
     }
 

@@ -8,7 +8,7 @@ use agentsec_core::profile::{Activity, Diff, Difference, Profile};
 use serde_json::{Value, json};
 
 use crate::exit;
-use crate::fact::{describe, outcome};
+use crate::fact::describe;
 use crate::output::{self, Style};
 use crate::text::{clean, counted, fit, number};
 
@@ -35,7 +35,7 @@ fn document(diff: &Diff<'_>) -> Value {
                 "dimension": d.fact.dimension().name(),
                 "phase": d.fact.phase().name(),
                 "fact": describe(d.fact),
-                "result": outcome(d.fact).map(|o| o.name()),
+                "result": d.fact.outcome().map(|o| o.name()),
                 "count": d.evidence.count,
                 "units": d.evidence.units,
             })
@@ -94,7 +94,7 @@ fn line(difference: &Difference<'_>, sign: char, style: Style) -> String {
         what += &format!("[{}] ", clean(name));
     }
     what += &describe(difference.fact);
-    match outcome(difference.fact) {
+    match difference.fact.outcome() {
         Some(failed @ Outcome::Errno(_)) => what += &format!(" ({})", failed.name()),
         Some(Outcome::Ok) | None => {}
     }

@@ -1,6 +1,6 @@
 //! One fact in words, safe on a terminal.
 
-use agentsec_core::event::{Fact, Outcome, syscall};
+use agentsec_core::event::{Fact, Privilege, PrivilegeFact, syscall};
 
 use crate::text::clean;
 
@@ -45,24 +45,55 @@ pub(crate) fn describe(fact: &Fact) -> String {
             syscall::display_name(f.abi, f.number),
             f.abi.name()
         ),
+        Fact::Unix(f) => {
+            let peer = f.peer.as_ref().map_or_else(String::new, |peer| {
+                format!(" of {}", clean(peer.as_bytes()))
+            });
+            let path = clean(f.path.as_bytes());
+            format!("{} {path}{peer} unix {}", f.direction.name(), f.kind.name())
+        }
+        Fact::Socket(f) => format!(
+            "{} {} socket, protocol {}",
+            f.family_name(),
+            f.kind_name(),
+            f.protocol
+        ),
+        Fact::Name(f) => {
+            let address = f.address.map_or_else(String::new, |a| format!(" {a}"));
+            let name = clean(f.name.as_bytes());
+            format!("{} {name}{address}", f.source.name())
+        }
+        Fact::Privilege(f) => privilege(f),
+        Fact::Action(f) => {
+            let target = f.target.as_ref().map_or_else(String::new, |target| {
+                format!(" {}", clean(target.as_bytes()))
+            });
+            let detail = f.detail.map_or_else(String::new, |d| format!(" ({d:#x})"));
+            format!("{}{target}{detail}", f.action.name())
+        }
+        Fact::Credential(f) => format!(
+            "{} by {} {}",
+            f.kind.name(),
+            f.evidence.name(),
+            clean(f.place.as_bytes())
+        ),
         _ => clean(format!("{fact:?}")),
     }
 }
 
-/// How it ended, where a fact says so.
-pub(crate) fn outcome(fact: &Fact) -> Option<Outcome> {
-    match fact {
-        Fact::Exec(f) => Some(f.outcome),
-        Fact::File(f) => Some(f.outcome),
-        Fact::Peer(f) => Some(f.outcome),
-        Fact::Syscall(f) => Some(f.outcome),
-        _ => None,
+fn privilege(fact: &PrivilegeFact) -> String {
+    let (name, from, to) = (fact.privilege.name(), fact.from, fact.to);
+    match fact.privilege {
+        Privilege::Capabilities | Privilege::CapabilityExec => {
+            format!("{name} {from:#x} to {to:#x}")
+        }
+        _ => format!("{name} {from} to {to}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use agentsec_core::event::{Access, FileAction, FileFact, Phase};
+    use agentsec_core::event::{Access, FileAction, FileFact, Outcome, Phase};
 
     use super::*;
 

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::wire::Texts;
 use crate::event::{
     Argument, BootTime, Coverage, DimensionCoverage, Event, ExecDetail, ExitStatus, Flags,
-    ProcessChange, ScopeChange, Text, UnitChange, Use, What,
+    ProcessChange, Resolution, ScopeChange, Text, UnitChange, Use, What,
 };
 
 /// `before` is the time of the event before, or 0.
@@ -46,6 +46,11 @@ fn what(what: wire::What, time: BootTime, left: usize, things: &Things) -> Resul
         }
         wire::What::Use(seen) => What::Use(seen_fact(seen, time, things)?),
         wire::What::Coverage(dimensions) => What::Coverage(coverage(dimensions, left, things)?),
+        wire::What::Resolved { name, address, ttl } => What::Resolved(Resolution {
+            name: things.text(name)?,
+            address: address.into(),
+            ttl,
+        }),
     })
 }
 

@@ -64,6 +64,11 @@ fn what(what: &What, time: u64, names: &mut impl Names) -> wire::What {
         }
         What::Use(seen) => wire::What::Use(seen_fact(seen, time, names)),
         What::Coverage(coverage) => wire::What::Coverage(dimensions(coverage, names)),
+        What::Resolved(resolution) => wire::What::Resolved {
+            name: names.text(&resolution.name),
+            address: resolution.address.into(),
+            ttl: resolution.ttl,
+        },
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::event;
 use crate::event::codec::{Decode, Encode};
-pub(super) use crate::event::wire::{CoverageState, Dimension, Fact, Unit};
+pub(super) use crate::event::wire::{Address, CoverageState, Dimension, Fact, Unit};
 
 #[derive(Debug, Encode, Decode)]
 pub(super) struct Header {
@@ -73,15 +73,28 @@ pub(super) struct Event {
 
 #[derive(Debug, Encode, Decode)]
 pub(super) enum What {
-    ScopeOpened { cgroup: Option<u32> },
+    ScopeOpened {
+        cgroup: Option<u32>,
+    },
     ScopeClosed,
     UnitBegan(Unit),
     UnitEnded(Unit),
-    Forked { child: Process },
-    Returned { code: u8 },
-    Killed { signal: u8 },
+    Forked {
+        child: Process,
+    },
+    Returned {
+        code: u8,
+    },
+    Killed {
+        signal: u8,
+    },
     Use(Use),
     Coverage(Vec<DimensionCoverage>),
+    Resolved {
+        name: u32,
+        address: Address,
+        ttl: u32,
+    },
 }
 
 #[derive(Debug, Encode, Decode)]

@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use crate::event::{
-    Arguments, ExecFact, ExecOrigin, Fact, FileFact, Lineage, Outcome, PeerFact, SyscallFact, Text,
-    wire,
+    ActionFact, Arguments, CredentialFact, ExecFact, ExecOrigin, Fact, FileFact, Lineage, NameFact,
+    Outcome, PeerFact, PrivilegeFact, SocketFact, SyscallFact, Text, UnixFact, wire,
 };
 
 /// Gives numbers to strings.
@@ -59,6 +59,49 @@ pub(crate) fn fact(fact: &Fact, names: &mut impl TextNumbers) -> wire::Fact {
             number: syscall.number,
             error: error(syscall.outcome),
             phase: syscall.phase.into(),
+        },
+        Fact::Unix(unix) => wire::Fact::Unix {
+            path: names.text(&unix.path),
+            kind: unix.kind.into(),
+            direction: unix.direction.into(),
+            peer: unix.peer.as_ref().map(|peer| names.text(peer)),
+            error: error(unix.outcome),
+            phase: unix.phase.into(),
+        },
+        Fact::Socket(socket) => wire::Fact::Socket {
+            family: socket.family,
+            kind: socket.kind,
+            protocol: socket.protocol,
+            error: error(socket.outcome),
+            phase: socket.phase.into(),
+        },
+        Fact::Name(name) => wire::Fact::Name {
+            name: names.text(&name.name),
+            source: name.source.into(),
+            address: name.address.map(Into::into),
+            record: name.record,
+            response: name.response,
+            phase: name.phase.into(),
+        },
+        Fact::Privilege(change) => wire::Fact::Privilege {
+            privilege: change.privilege.into(),
+            from: change.from,
+            to: change.to,
+            error: error(change.outcome),
+            phase: change.phase.into(),
+        },
+        Fact::Action(action) => wire::Fact::Action {
+            action: action.action.into(),
+            target: action.target.as_ref().map(|target| names.text(target)),
+            detail: action.detail,
+            error: error(action.outcome),
+            phase: action.phase.into(),
+        },
+        Fact::Credential(credential) => wire::Fact::Credential {
+            kind: credential.kind.into(),
+            evidence: credential.evidence.into(),
+            place: names.text(&credential.place),
+            phase: credential.phase.into(),
         },
     }
 }
@@ -141,6 +184,86 @@ pub(crate) fn into_fact(fact: wire::Fact, things: &impl Texts) -> Result<Fact> {
             abi: abi.into(),
             number,
             outcome: outcome(error),
+            phase: phase.into(),
+        }),
+        wire::Fact::Unix {
+            path,
+            kind,
+            direction,
+            peer,
+            error,
+            phase,
+        } => Fact::Unix(UnixFact {
+            path: things.text(path)?,
+            kind: kind.into(),
+            direction: direction.into(),
+            peer: peer.map(|one| things.text(one)).transpose()?,
+            outcome: outcome(error),
+            phase: phase.into(),
+        }),
+        wire::Fact::Socket {
+            family,
+            kind,
+            protocol,
+            error,
+            phase,
+        } => Fact::Socket(SocketFact {
+            family,
+            kind,
+            protocol,
+            outcome: outcome(error),
+            phase: phase.into(),
+        }),
+        wire::Fact::Name {
+            name,
+            source,
+            address,
+            record,
+            response,
+            phase,
+        } => Fact::Name(NameFact {
+            name: things.text(name)?,
+            source: source.into(),
+            address: address.map(Into::into),
+            record,
+            response,
+            phase: phase.into(),
+        }),
+        wire::Fact::Privilege {
+            privilege,
+            from,
+            to,
+            error,
+            phase,
+        } => Fact::Privilege(PrivilegeFact {
+            privilege: privilege.into(),
+            from,
+            to,
+            outcome: outcome(error),
+            phase: phase.into(),
+        }),
+        wire::Fact::Action {
+            action,
+            target,
+            detail,
+            error,
+            phase,
+        } => Fact::Action(ActionFact {
+            action: action.into(),
+            target: target.map(|one| things.text(one)).transpose()?,
+            detail,
+            outcome: outcome(error),
+            phase: phase.into(),
+        }),
+        wire::Fact::Credential {
+            kind,
+            evidence,
+            place,
+            phase,
+        } => Fact::Credential(CredentialFact {
+            kind: kind.into(),
+            evidence: evidence.into(),
+            place: things.text(place)?,
             phase: phase.into(),
         }),
     })

@@ -5,8 +5,10 @@
 //! named by their number, each file keeping its own table of them.
 
 mod fact;
+mod file_action;
 
 pub(crate) use fact::{TextNumbers, Texts, fact, into_fact};
+pub(crate) use file_action::FileAction;
 
 use super::codec::{Decode, Encode};
 use crate::event;
@@ -55,19 +57,49 @@ pub(crate) enum Fact {
         error: Option<u16>,
         phase: Phase,
     },
-}
-
-#[derive(Debug, Encode, Decode)]
-pub(crate) enum FileAction {
-    Open {
-        read: bool,
-        write: bool,
-        create: bool,
-        truncate: bool,
-        path_only: bool,
+    Unix {
+        path: u32,
+        kind: UnixKind,
+        direction: Direction,
+        peer: Option<u32>,
+        error: Option<u16>,
+        phase: Phase,
     },
-    Unlink,
-    Rename,
+    Socket {
+        family: u16,
+        kind: u16,
+        protocol: u16,
+        error: Option<u16>,
+        phase: Phase,
+    },
+    Name {
+        name: u32,
+        source: NameSource,
+        address: Option<Address>,
+        record: Option<u16>,
+        response: Option<u8>,
+        phase: Phase,
+    },
+    Privilege {
+        privilege: Privilege,
+        from: u64,
+        to: u64,
+        error: Option<u16>,
+        phase: Phase,
+    },
+    Action {
+        action: Action,
+        target: Option<u32>,
+        detail: Option<u64>,
+        error: Option<u16>,
+        phase: Phase,
+    },
+    Credential {
+        kind: CredentialKind,
+        evidence: CredentialEvidence,
+        place: u32,
+        phase: Phase,
+    },
 }
 
 #[derive(Debug, Encode, Decode)]
@@ -85,6 +117,7 @@ pub(crate) struct Unit {
 /// Enums without fields whose members are those of the vocabulary, in an order that is frozen.
 macro_rules! same_members {
     ($($name:ident { $($member:ident),+ })+) => {$(
+        #[allow(clippy::enum_variant_names, reason = "they are the vocabulary's")]
         #[derive(Debug, $crate::event::codec::Encode, $crate::event::codec::Decode)]
         pub(crate) enum $name {
             $($member),+
@@ -110,10 +143,28 @@ macro_rules! same_members {
 
 same_members! {
     Phase { Runtime, Workload }
-    Transport { Tcp }
-    Direction { Outbound, Inbound, Listen }
+    Transport { Tcp, Udp, Icmp, Raw }
+    Direction { Outbound, Inbound, Listen, Bind }
+    UnixKind { Stream, Datagram, SeqPacket }
+    NameSource { DnsQuestion, DnsAnswer, TlsServerName, HttpHost }
+    Privilege {
+        User, Group, Capabilities, SetUserIdExec, SetGroupIdExec, CapabilityExec,
+        NoNewPrivileges, Seccomp, UserNamespace
+    }
+    Action {
+        Ptrace, ProcessWrite, ProcessRead, ProcessMemory, ModuleLoad, ModuleUnload, Bpf,
+        Mount, Unmount, PivotRoot, Chroot, SetNamespace, Unshare, MemfdCreate,
+        MemfdExec, Userfaultfd, IoUringSetup, IoUringOperation, Keyctl, Kexec,
+        OpenByHandle, Prctl, ExecutableMemory, EmptyPathExec, PidfdGetfd, PerfEventOpen, SecretMemory, Reboot, System
+    }
+    CredentialKind {
+        AwsWebIdentity, AwsPodIdentity, AwsTaskRole, AwsInstanceRole, AwsStatic, AwsProfile
+    }
+    CredentialEvidence { Environment, File, Endpoint }
     SyscallAbi { X86_64, Ia32, Aarch64, Arm }
-    Dimension { Exec, Argument, Lineage, File, Peer, Syscall }
+    Dimension {
+        Exec, Argument, Lineage, File, Peer, Syscall, Name, Privilege, Action, Credential
+    }
     CoverageState { Observed, Partial, Absent, Off }
 }
 
@@ -133,53 +184,6 @@ impl From<Unit> for event::UnitId {
         Self {
             source: unit.source,
             number: unit.number,
-        }
-    }
-}
-
-impl From<event::FileAction> for FileAction {
-    fn from(action: event::FileAction) -> Self {
-        match action {
-            event::FileAction::Open(access) => {
-                let event::Access {
-                    read,
-                    write,
-                    create,
-                    truncate,
-                    path_only,
-                } = access;
-                Self::Open {
-                    read,
-                    write,
-                    create,
-                    truncate,
-                    path_only,
-                }
-            }
-            event::FileAction::Unlink => Self::Unlink,
-            event::FileAction::Rename => Self::Rename,
-        }
-    }
-}
-
-impl From<FileAction> for event::FileAction {
-    fn from(action: FileAction) -> Self {
-        match action {
-            FileAction::Open {
-                read,
-                write,
-                create,
-                truncate,
-                path_only,
-            } => Self::Open(event::Access {
-                read,
-                write,
-                create,
-                truncate,
-                path_only,
-            }),
-            FileAction::Unlink => Self::Unlink,
-            FileAction::Rename => Self::Rename,
         }
     }
 }

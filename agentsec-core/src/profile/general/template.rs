@@ -85,6 +85,8 @@ pub enum Template {
     },
     /// A system call, as it is.
     Syscall(SyscallFact),
+    /// A fact of which nothing is ever left open.
+    AsIs(Fact),
 }
 
 impl Template {
@@ -135,6 +137,12 @@ impl Template {
                 phase: f.phase,
             },
             Fact::Syscall(f) => Self::Syscall(f.clone()),
+            Fact::Unix(_)
+            | Fact::Socket(_)
+            | Fact::Name(_)
+            | Fact::Privilege(_)
+            | Fact::Action(_)
+            | Fact::Credential(_) => Self::AsIs(fact.clone()),
         }
     }
 
@@ -147,6 +155,7 @@ impl Template {
             Self::File { .. } => Dimension::File,
             Self::Peer { .. } => Dimension::Peer,
             Self::Syscall(_) => Dimension::Syscall,
+            Self::AsIs(fact) => fact.dimension(),
         }
     }
 
@@ -215,6 +224,7 @@ impl Template {
                     && port.matches(f.port)
             }
             (Self::Syscall(syscall), Fact::Syscall(f)) => syscall == f,
+            (Self::AsIs(own), fact) => own == fact,
             _ => false,
         }
     }
@@ -253,7 +263,7 @@ impl Template {
                 rules.extend(is_network.then_some(Rule::Network));
                 rules.extend((*port == PortTemplate::Ephemeral).then_some(Rule::Port));
             }
-            Self::Syscall(_) => {}
+            Self::Syscall(_) | Self::AsIs(_) => {}
         }
         rules.sort_unstable();
         rules.dedup();
@@ -323,6 +333,11 @@ impl fmt::Display for Template {
                 write!(f, "syscall {name} on {}", call.abi.name())?;
                 (call.outcome, call.phase)
             }
+            Self::AsIs(fact) => {
+                write!(f, "{}", fact.dimension().name())?;
+                as_is(fact, f)?;
+                (fact.outcome().unwrap_or(Outcome::Ok), fact.phase())
+            }
         };
         if outcome != Outcome::Ok {
             write!(f, " ({})", outcome.name())?;
@@ -331,6 +346,41 @@ impl fmt::Display for Template {
             write!(f, " [{}]", phase.name())?;
         }
         Ok(())
+    }
+}
+
+/// The parts of a fact that is shown as it is; strings from a workload are escaped.
+fn as_is(fact: &Fact, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut text = |text: &Text| write!(f, " {}", PathTemplate::exact(text));
+    match fact {
+        Fact::Unix(unix) => {
+            text(&unix.path)?;
+            unix.peer.iter().try_for_each(&mut text)?;
+            write!(f, " unix {} {}", unix.kind.name(), unix.direction.name())
+        }
+        Fact::Socket(socket) => write!(
+            f,
+            " {} {} {}",
+            socket.family_name(),
+            socket.kind_name(),
+            socket.protocol
+        ),
+        Fact::Name(name) => {
+            text(&name.name)?;
+            write!(f, " {}", name.source.name())?;
+            name.address.iter().try_for_each(|a| write!(f, " {a}"))
+        }
+        Fact::Privilege(p) => write!(f, " {} {} to {}", p.privilege.name(), p.from, p.to),
+        Fact::Action(action) => {
+            action.target.iter().try_for_each(&mut text)?;
+            write!(f, " {}", action.action.name())?;
+            action.detail.iter().try_for_each(|d| write!(f, " {d:#x}"))
+        }
+        Fact::Credential(c) => {
+            text(&c.place)?;
+            write!(f, " {} {}", c.kind.name(), c.evidence.name())
+        }
+        _ => Ok(()),
     }
 }
 

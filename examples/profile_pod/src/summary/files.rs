@@ -76,6 +76,16 @@ impl<'a> Group<'a> {
             FileAction::Open(access) if access.path_only => ("located", &mut self.read),
             FileAction::Unlink => ("removed", &mut self.removed),
             FileAction::Rename => ("renamed", &mut self.removed),
+            FileAction::MapExecutable => ("mapped as code", &mut self.read),
+            FileAction::Link | FileAction::Symlink => ("linked", &mut self.written),
+            FileAction::MakeDirectory | FileAction::MakeNode => ("made", &mut self.written),
+            FileAction::ChangeMode(_) => ("permissions changed", &mut self.written),
+            FileAction::ChangeOwner => ("owner changed", &mut self.written),
+            FileAction::Truncate => ("cut", &mut self.written),
+            FileAction::SetAttribute | FileAction::RemoveAttribute => {
+                ("attributes changed", &mut self.written)
+            }
+            FileAction::WriteExecutable => ("written (a program)", &mut self.written),
             _ => ("read", &mut self.read),
         };
         done.actions.insert(action);

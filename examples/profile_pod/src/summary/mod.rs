@@ -3,6 +3,7 @@
 mod coverage;
 mod files;
 mod meaning;
+mod notable;
 mod peers;
 mod syscalls;
 mod tree;
@@ -33,6 +34,7 @@ pub(crate) fn render(profile: &Profile, style: Style) -> String {
         tree::section(&facts, &mut page);
         files::section(&facts, &mut page);
         peers::section(&facts, &mut page);
+        notable::section(&facts, &mut page);
         syscalls::section(&facts, &mut page);
         launcher(learned, &mut page);
         if several {

@@ -57,6 +57,7 @@ fn direction(direction: Direction) -> &'static str {
         Direction::Outbound => "to  ",
         Direction::Inbound => "from",
         Direction::Listen => "at  ",
+        Direction::Bind => "as  ",
     }
 }
 
@@ -69,6 +70,8 @@ fn endpoint(peer: &PeerFact) -> String {
     };
     match peer.direction {
         Direction::Inbound => format!("{address} on port {}", peer.port),
-        Direction::Outbound | Direction::Listen => format!("{address}:{}", peer.port),
+        Direction::Outbound | Direction::Listen | Direction::Bind => {
+            format!("{address}:{}", peer.port)
+        }
     }
 }

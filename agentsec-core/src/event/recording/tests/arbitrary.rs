@@ -55,7 +55,21 @@ fn file_action() -> impl Strategy<Value = FileAction> {
             path_only,
         })
     });
-    prop_oneof![open, Just(FileAction::Unlink), Just(FileAction::Rename)]
+    let others = select(vec![
+        FileAction::Unlink,
+        FileAction::Rename,
+        FileAction::Link,
+        FileAction::Symlink,
+        FileAction::MakeDirectory,
+        FileAction::MakeNode,
+        FileAction::ChangeOwner,
+        FileAction::Truncate,
+        FileAction::SetAttribute,
+        FileAction::RemoveAttribute,
+        FileAction::MapExecutable,
+        FileAction::WriteExecutable,
+    ]);
+    prop_oneof![open, others, any::<u16>().prop_map(FileAction::ChangeMode)]
 }
 
 fn exec_fact() -> impl Strategy<Value = ExecFact> {
@@ -89,21 +103,138 @@ fn file_fact() -> impl Strategy<Value = FileFact> {
 }
 
 fn peer_fact() -> impl Strategy<Value = PeerFact> {
-    let direction = select(vec![
-        Direction::Outbound,
-        Direction::Inbound,
-        Direction::Listen,
+    let protocol = select(vec![
+        Transport::Tcp,
+        Transport::Udp,
+        Transport::Icmp,
+        Transport::Raw,
     ]);
-    let end = (any::<IpAddr>(), any::<u16>());
-    (end, direction, outcome(), phase()).prop_map(|((address, port), direction, outcome, phase)| {
-        PeerFact {
+    let end = (any::<IpAddr>(), any::<u16>(), protocol);
+    (end, direction(), outcome(), phase()).prop_map(
+        |((address, port, protocol), direction, outcome, phase)| PeerFact {
             address,
             port,
-            protocol: Transport::Tcp,
+            protocol,
             direction,
             outcome,
             phase,
-        }
+        },
+    )
+}
+
+fn direction() -> impl Strategy<Value = Direction> {
+    select(vec![
+        Direction::Outbound,
+        Direction::Inbound,
+        Direction::Listen,
+        Direction::Bind,
+    ])
+}
+
+fn unix_fact() -> impl Strategy<Value = UnixFact> {
+    let kind = select(vec![
+        UnixKind::Stream,
+        UnixKind::Datagram,
+        UnixKind::SeqPacket,
+    ]);
+    let ends = (text(), of(text()), kind);
+    (ends, direction(), outcome(), phase()).prop_map(
+        |((path, peer, kind), direction, outcome, phase)| UnixFact {
+            path,
+            kind,
+            direction,
+            peer,
+            outcome,
+            phase,
+        },
+    )
+}
+
+fn socket_fact() -> impl Strategy<Value = SocketFact> {
+    (any::<[u16; 3]>(), outcome(), phase()).prop_map(
+        |([family, kind, protocol], outcome, phase)| SocketFact {
+            family,
+            kind,
+            protocol,
+            outcome,
+            phase,
+        },
+    )
+}
+
+fn name_fact() -> impl Strategy<Value = NameFact> {
+    let source = select(vec![
+        NameSource::DnsQuestion,
+        NameSource::DnsAnswer,
+        NameSource::TlsServerName,
+        NameSource::HttpHost,
+    ]);
+    let more = (of(any::<IpAddr>()), of(any::<u16>()), of(any::<u8>()));
+    (text(), source, more, phase()).prop_map(
+        |(name, source, (address, record, response), phase)| NameFact {
+            name,
+            source,
+            address,
+            record,
+            response,
+            phase,
+        },
+    )
+}
+
+fn privilege_fact() -> impl Strategy<Value = PrivilegeFact> {
+    let privilege = select(vec![
+        Privilege::User,
+        Privilege::Group,
+        Privilege::Capabilities,
+        Privilege::SetUserIdExec,
+        Privilege::SetGroupIdExec,
+        Privilege::CapabilityExec,
+        Privilege::NoNewPrivileges,
+        Privilege::Seccomp,
+        Privilege::UserNamespace,
+    ]);
+    (privilege, any::<[u64; 2]>(), outcome(), phase()).prop_map(
+        |(privilege, [from, to], outcome, phase)| PrivilegeFact {
+            privilege,
+            from,
+            to,
+            outcome,
+            phase,
+        },
+    )
+}
+
+fn action_fact() -> impl Strategy<Value = ActionFact> {
+    let what = (select(Action::ALL), of(text()), of(any::<u64>()));
+    (what, outcome(), phase()).prop_map(|((action, target, detail), outcome, phase)| ActionFact {
+        action,
+        target,
+        detail,
+        outcome,
+        phase,
+    })
+}
+
+fn credential_fact() -> impl Strategy<Value = CredentialFact> {
+    let kind = select(vec![
+        CredentialKind::AwsWebIdentity,
+        CredentialKind::AwsPodIdentity,
+        CredentialKind::AwsTaskRole,
+        CredentialKind::AwsInstanceRole,
+        CredentialKind::AwsStatic,
+        CredentialKind::AwsProfile,
+    ]);
+    let evidence = select(vec![
+        CredentialEvidence::Environment,
+        CredentialEvidence::File,
+        CredentialEvidence::Endpoint,
+    ]);
+    (kind, evidence, text(), phase()).prop_map(|(kind, evidence, place, phase)| CredentialFact {
+        kind,
+        evidence,
+        place,
+        phase,
     })
 }
 
@@ -137,6 +268,12 @@ fn fact() -> impl Strategy<Value = Fact> {
         file_fact().prop_map(Fact::File),
         peer_fact().prop_map(Fact::Peer),
         syscall_fact().prop_map(Fact::Syscall),
+        unix_fact().prop_map(Fact::Unix),
+        socket_fact().prop_map(Fact::Socket),
+        name_fact().prop_map(Fact::Name),
+        privilege_fact().prop_map(Fact::Privilege),
+        action_fact().prop_map(Fact::Action),
+        credential_fact().prop_map(Fact::Credential),
     ]
 }
 
@@ -188,6 +325,14 @@ fn seen() -> impl Strategy<Value = Use> {
     )
 }
 
+fn resolution() -> impl Strategy<Value = Resolution> {
+    (text(), any::<IpAddr>(), any::<u32>()).prop_map(|(name, address, ttl)| Resolution {
+        name,
+        address,
+        ttl,
+    })
+}
+
 fn coverage() -> impl Strategy<Value = Coverage> {
     let state = select(vec![
         CoverageState::Observed,
@@ -232,6 +377,7 @@ fn what() -> impl Strategy<Value = What> {
         1 => process.prop_map(What::Process),
         4 => seen().prop_map(What::Use),
         1 => coverage().prop_map(What::Coverage),
+        1 => resolution().prop_map(What::Resolved),
     ]
 }
 

@@ -4,6 +4,8 @@
 //! UTF-8 show U+FFFD and have their bytes in base64 beside them. What a terminal might obey, and
 //! what is invisible or changes the direction of text, is escaped as JSON does it.
 
+mod fact;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -12,10 +14,9 @@ use serde_json::{Map, Value, json};
 
 use super::activity::{Activity, ActivityProfile, Profile};
 use super::completeness::Completeness;
-use super::evidence::{Evidence, ExampleActor};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::escape::{self, JsonSink};
-use crate::event::{Dimension, Fact, FileAction, Outcome, Phase, Text, syscall, time};
+use crate::event::escape::JsonSink;
+use crate::event::{Dimension, time};
 
 /// The name of the format, with its version.
 const SCHEMA: &str = "agentsec.profile/1";
@@ -74,7 +75,7 @@ struct Facts<'a> {
 impl Serialize for Facts<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let facts = self.profile.facts_of(self.dimension);
-        serializer.collect_seq(facts.map(|(fact, evidence)| entry(fact, evidence)))
+        serializer.collect_seq(facts.map(|(fact, evidence)| fact::entry(fact, evidence)))
     }
 }
 
@@ -150,126 +151,4 @@ fn completeness(profile: &ActivityProfile) -> Map<String, Value> {
 /// More digits than four would claim more than an estimate knows.
 fn rounded(share: f64) -> f64 {
     (share * 10_000.0).round() / 10_000.0
-}
-
-/// One fact with its evidence.
-fn entry(fact: &Fact, evidence: &Evidence) -> Value {
-    let mut out = Map::new();
-    let put = &mut out;
-    match fact {
-        Fact::Exec(f) => {
-            text(put, "path", &f.path);
-            if let Some(script) = &f.script {
-                text(put, "script", script);
-            }
-            let origin = f.origin;
-            flag(put, "memfd", origin.memfd);
-            flag(put, "deleted", origin.deleted);
-            flag(put, "upper_layer", origin.upper_layer);
-            result(put, f.outcome, f.phase);
-        }
-        Fact::Arguments(f) => {
-            text(put, "path", &f.path);
-            texts(put, "arguments", &f.shape);
-            result(put, Outcome::Ok, f.phase);
-        }
-        Fact::Lineage(f) => {
-            text(put, "parent", &f.parent);
-            text(put, "path", &f.path);
-            result(put, Outcome::Ok, f.phase);
-        }
-        Fact::File(f) => {
-            text(put, "path", &f.path);
-            put.insert("access".to_owned(), f.action.name().into());
-            if let (FileAction::Rename, Some(target)) = (f.action, &f.target) {
-                text(put, "target", target);
-            }
-            flag(put, "unresolved", f.unresolved);
-            result(put, f.outcome, f.phase);
-        }
-        Fact::Peer(f) => {
-            put.insert("address".to_owned(), f.address.to_string().into());
-            put.insert("port".to_owned(), f.port.into());
-            put.insert("protocol".to_owned(), f.protocol.name().into());
-            put.insert("direction".to_owned(), f.direction.name().into());
-            result(put, f.outcome, f.phase);
-            put.insert("bytes_in".to_owned(), evidence.bytes_in.into());
-            put.insert("bytes_out".to_owned(), evidence.bytes_out.into());
-        }
-        Fact::Syscall(f) => {
-            put.insert("abi".to_owned(), f.abi.name().into());
-            put.insert(
-                "name".to_owned(),
-                syscall::display_name(f.abi, f.number).into(),
-            );
-            put.insert("number".to_owned(), f.number.into());
-            result(put, f.outcome, f.phase);
-        }
-    }
-    put.insert("count".to_owned(), evidence.count.into());
-    put.insert("units".to_owned(), evidence.units.into());
-    put.insert(
-        "first_seen".to_owned(),
-        time::rfc3339(evidence.first).into(),
-    );
-    put.insert("last_seen".to_owned(), time::rfc3339(evidence.last).into());
-    put.insert(
-        "actor".to_owned(),
-        evidence.actor.as_ref().map_or(Value::Null, actor),
-    );
-    let flags = evidence.flags.names();
-    if !flags.is_empty() {
-        put.insert("flags".to_owned(), flags.into());
-    }
-    Value::Object(out)
-}
-
-fn actor(actor: &ExampleActor) -> Value {
-    let mut out = Map::new();
-    match &actor.exe {
-        Some(exe) => text(&mut out, "exe", exe),
-        None => drop(out.insert("exe".to_owned(), Value::Null)),
-    }
-    out.insert("pid".to_owned(), actor.pid.into());
-    out.insert("container_pid".to_owned(), actor.container_pid.into());
-    out.insert("uid".to_owned(), actor.uid.into());
-    Value::Object(out)
-}
-
-fn result(out: &mut Map<String, Value>, outcome: Outcome, phase: Phase) {
-    out.insert("result".to_owned(), outcome.name().into());
-    out.insert("phase".to_owned(), phase.name().into());
-}
-
-fn text(out: &mut Map<String, Value>, name: &str, text: &Text) {
-    let (shown, bytes) = escape::json_text(text.as_bytes());
-    out.insert(name.to_owned(), shown.into());
-    if let Some(bytes) = bytes {
-        out.insert(format!("{name}_bytes"), bytes.into());
-    }
-}
-
-/// A list of texts; if one is not UTF-8, the bytes of all are beside it.
-fn texts(out: &mut Map<String, Value>, name: &str, texts: &[Text]) {
-    let pairs: Vec<_> = texts
-        .iter()
-        .map(|t| escape::json_text(t.as_bytes()))
-        .collect();
-    if pairs.iter().any(|(_, bytes)| bytes.is_some()) {
-        let bytes = pairs
-            .iter()
-            .map(|(_, bytes)| bytes.clone().map_or(Value::Null, Value::from));
-        out.insert(format!("{name}_bytes"), bytes.collect());
-    }
-    out.insert(
-        name.to_owned(),
-        pairs.into_iter().map(|(shown, _)| shown).collect(),
-    );
-}
-
-/// What is remarkable is there and true; what is not is left out.
-fn flag(out: &mut Map<String, Value>, name: &str, on: bool) {
-    if on {
-        out.insert(name.to_owned(), true.into());
-    }
 }

@@ -1,22 +1,23 @@
 //! JSON of everything that a profile can hold keeps to its schema, and the schema is strict.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-#[path = "common/schema.rs"]
+mod others;
+#[path = "../common/schema.rs"]
 mod schema;
 
 use std::sync::Arc;
 
 use agentsec_core::event::{
     Access, Actor, Argument, BootTime, Clock, Coverage, CoverageState, Dimension,
-    DimensionCoverage, Direction, Event, ExecDetail, ExecFact, ExecOrigin, Fact, FileAction,
-    FileFact, Flags, KeyId, Origin, Outcome, PeerFact, Phase, ProcessId, ScopeId, Sight, Source,
-    SyscallAbi, SyscallFact, Text, Transport, UnitChange, UnitId, Use, What,
+    DimensionCoverage, Event, ExecDetail, ExecFact, ExecOrigin, Fact, FileAction, FileFact, Flags,
+    KeyId, Origin, Outcome, PeerFact, Phase, ProcessId, ScopeId, Sight, Source, SyscallAbi,
+    SyscallFact, Text, Transport, UnitChange, UnitId, Use, What,
 };
 use agentsec_core::{Profile, Profiler, Workload};
 use serde_json::{Map, Value};
 
 /// Keys that need not be there.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 11] = [
     "overflow",
     "flags",
     "script",
@@ -25,6 +26,9 @@ const OPTIONAL: [&str; 8] = [
     "upper_layer",
     "target",
     "unresolved",
+    "record",
+    "response",
+    "detail",
 ];
 
 #[test]
@@ -78,11 +82,21 @@ fn every_object_takes_what_it_has_and_nothing_else() {
         for name in object.keys() {
             let odd = changed(&|o| drop(o.insert(name.clone(), (-1.5).into())));
             assert!(!odd, "{place}/{name} takes any number");
-            let optional = by_name || OPTIONAL.contains(&&**name) || name.ends_with("_bytes");
+            let optional = by_name || is_optional(&place, name);
             let less = changed(&|o| drop(o.remove(name)));
             assert_eq!(less, optional, "{place} without {name}");
         }
     }
+}
+
+fn is_optional(place: &str, name: &str) -> bool {
+    let of_others = match name {
+        "bytes_in" | "bytes_out" => place.contains("/file/"),
+        "address" => place.contains("/name/"),
+        "peer" => place.contains("/peer/"),
+        _ => OPTIONAL.contains(&name),
+    };
+    of_others || name.ends_with("_bytes")
 }
 
 /// Leaves both ends of long lists: what is between is like them.
@@ -168,7 +182,8 @@ fn everything() -> Vec<Fact> {
     }
     facts.push(file(odd(), FileAction::Unlink));
     facts.push(file(odd(), FileAction::Rename));
-    for direction in [Direction::Outbound, Direction::Inbound, Direction::Listen] {
+    facts.extend(others::facts(&odd()));
+    for direction in others::DIRECTIONS {
         for address in ["127.0.0.1", "::ffff:1.2.3.4", "fe80::1"] {
             facts.push(Fact::Peer(PeerFact {
                 address: address.parse().unwrap(),
@@ -288,6 +303,7 @@ fn coverage() -> Coverage {
         hook: "hook".to_owned(),
         gaps: vec!["gap".to_owned()],
     };
+    let states = states.into_iter().cycle();
     let dimensions = Dimension::ALL.into_iter().zip(states).map(one);
     Coverage {
         dimensions: dimensions.collect(),
