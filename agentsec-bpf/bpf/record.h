@@ -105,33 +105,68 @@ static __always_inline __u32 record_size(struct as_room *room)
 	return sizeof(struct as_record) + pos;
 }
 
+/* Wakes once, by the record that fills a ring so far: a wake-up costs more than all the rest. */
+static __always_inline __u64 backlog(__u64 before, __u32 size)
+{
+	return before < config.ring_backlog && before + size >= config.ring_backlog ?
+		BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
 /* To the ring of this processor. 0: handed over. */
 static __noinline long deliver(struct as_room *room)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	__u32 size = record_size(room);
 	void *ring = bpf_map_lookup_elem(&rings, &cpu);
-	__u64 before, flags = BPF_RB_NO_WAKEUP;
 
 	if (!ring)
 		return -1;
 	room->r.h.size = size;
-	/* Once, by the record that fills it so far: a wake-up costs more than all the rest. */
-	before = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
-	if (before < config.ring_backlog && before + size >= config.ring_backlog)
-		flags = BPF_RB_FORCE_WAKEUP;
-	return bpf_ringbuf_output(ring, room, size, flags);
+	return bpf_ringbuf_output(ring, room, size,
+				  backlog(bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA), size));
 }
 
-/* On the urgent lane, else on the ordinary one; what neither takes is lost. */
+/*
+ * On the urgent lane, else on the ordinary one; what neither takes is lost. The consumer is woken
+ * once for all that comes before it begins to read.
+ */
 static __noinline long deliver_urgent(struct as_room *room)
+{
+	__u32 size = record_size(room);
+	__u64 flags = BPF_RB_NO_WAKEUP;
+	void *nothing;
+	long err;
+
+	room->r.h.size = size;
+	room->r.h.flags |= AS_F_URGENT;
+	count_flags(&room->r.h);
+	if (!state.woken && !__sync_lock_test_and_set(&state.woken, 1))
+		flags = BPF_RB_FORCE_WAKEUP;
+	err = bpf_ringbuf_output(&urgent, room, size, flags);
+	if (err) {
+		state.woken = 0;
+		err = deliver(room);
+	} else if (flags == BPF_RB_NO_WAKEUP && !state.woken) {
+		/* It began to read meanwhile, and may have missed this one. */
+		nothing = bpf_ringbuf_reserve(&urgent, 8, 0);
+		if (nothing)
+			bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+	}
+	if (err)
+		count_lost(room->r.h.slot, room->r.h.kind);
+	return err;
+}
+
+/* On the urgent lane, for its room and its order, but to be read with the next tick. */
+static __noinline long deliver_quiet(struct as_room *room)
 {
 	__u32 size = record_size(room);
 	long err;
 
 	room->r.h.size = size;
 	count_flags(&room->r.h);
-	err = bpf_ringbuf_output(&urgent, room, size, 0);
+	err = bpf_ringbuf_output(&urgent, room, size,
+				 backlog(bpf_ringbuf_query(&urgent, BPF_RB_AVAIL_DATA), size));
 	if (err)
 		err = deliver(room);
 	if (err)

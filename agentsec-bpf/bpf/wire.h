@@ -40,6 +40,7 @@ enum as_kind {
 #define AS_F_RUNTIME (1u << 8)
 #define AS_F_NO_ACTOR (1u << 9)
 #define AS_F_DELETED (1u << 10)
+#define AS_F_URGENT (1u << 31) /* it woke the consumer, or found it woken */
 
 /* Bits of as_exec.flags. */
 #define AS_X_SCRIPT (1u << 0)
@@ -226,6 +227,8 @@ struct as_state {
 	__u64 forks_missed; /* not in the log of forks, which was full */
 	__u32 moves;        /* a second epoch: processes of several threads that changed cgroup */
 	__u32 consumer;     /* thread that polls: its own polling is not an observation */
+	__u32 woken;        /* the consumer has been woken and has not begun to read; it clears this */
+	__u32 pad;
 };
 
 #endif

@@ -10,6 +10,7 @@ use crate::error::{Context, LoadError, LoadErrorKind};
 use crate::load::{self, Options};
 use crate::plan::{self, GROUPS, HANDLERS, Plan};
 use crate::ring::Ring;
+use crate::state::SharedState;
 use crate::{printer, wire};
 
 /// One group of programs that stands or falls together.
@@ -29,6 +30,7 @@ pub struct Kernel {
     links: Mutex<Links>,
     hooks: Vec<Hook>,
     control: Mutex<wire::Control>,
+    state: SharedState,
     pub(crate) slots: u32,
 }
 
@@ -54,8 +56,15 @@ impl Kernel {
     /// Loads and attaches; the rings go to the consumer, the urgent one last.
     pub fn load(options: &Options) -> Result<(Self, Vec<Ring>), LoadError> {
         let (object, rings, plan) = load::load(options)?;
+        let state = object.maps().find(|m| m.name() == ".bss.state");
+        let state = state.ok_or_else(|| {
+            LoadError::new(LoadErrorKind::Other, "the object has no map `.bss.state`")
+        })?;
+        let state = SharedState::map(state.as_fd())
+            .context(|| "cannot map the sensor's state".to_owned())?;
         let mut kernel = Self {
             object,
+            state,
             links: Mutex::default(),
             hooks: Vec::new(),
             control: Mutex::new(wire::Control {
@@ -174,9 +183,13 @@ impl Kernel {
     }
 
     /// What the programs say about themselves.
-    pub fn state(&self) -> Result<wire::State, LoadError> {
-        let state = read(&self.map(".bss.state")?, &0u32.to_ne_bytes())?;
-        Ok(state.unwrap_or_default())
+    pub fn state(&self) -> wire::State {
+        self.state.read()
+    }
+
+    /// Before the consumer reads its rings: what comes later and is urgent wakes it again.
+    pub fn begin_to_read(&self) {
+        self.state.begin_to_read();
     }
 
     fn links(&self) -> MutexGuard<'_, Links> {

@@ -13,6 +13,7 @@ mod plan;
 mod printer;
 mod ring;
 mod scopes;
+mod state;
 pub mod wire;
 
 pub use counters::{FactDelta, SyscallTable};

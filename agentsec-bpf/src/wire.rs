@@ -37,6 +37,7 @@ pub mod flag {
     pub const RUNTIME: u32 = 1 << 8;
     pub const NO_ACTOR: u32 = 1 << 9;
     pub const DELETED: u32 = 1 << 10;
+    pub const URGENT: u32 = 1 << 31;
 }
 
 /// Bits of [`Exec::flags`].
@@ -249,6 +250,8 @@ pub struct State {
     pub forks_missed: u64,
     pub moves: u32,
     pub consumer: u32,
+    pub woken: u32,
+    pub pad: u32,
 }
 
 /// The label of a task.
@@ -272,7 +275,7 @@ const _: () = {
     assert!(size_of::<Exec>() == 64);
     assert!(size_of::<Fact>() == 48);
     assert!(size_of::<Scope>() == 48);
-    assert!(size_of::<State>() == 32);
+    assert!(size_of::<State>() == 40);
     assert!(size_of::<Task>() == 32);
     assert!(size_of::<Syscalls>() == 4160);
 };

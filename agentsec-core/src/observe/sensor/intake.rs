@@ -1,7 +1,7 @@
 //! Takes records out of the kernel and puts them in order.
 
 use agentsec_bpf::Ring;
-use agentsec_bpf::wire::{Record, kind};
+use agentsec_bpf::wire::{Record, flag, kind};
 
 use crate::error::Result;
 use crate::observe::control::Shared;
@@ -22,6 +22,8 @@ pub(super) struct Intake {
     held: Vec<Held>,
     /// How many records the rings had refused when the kernel's store was last emptied.
     spilled: u64,
+    /// The stamp of the latest urgent record.
+    urgent: u64,
 }
 
 /// What one round took.
@@ -30,6 +32,8 @@ struct Taken {
     records: u64,
     malformed: u64,
     moved: bool,
+    /// The latest stamp of an urgent record.
+    urgent: u64,
 }
 
 impl Intake {
@@ -38,6 +42,7 @@ impl Intake {
             rings,
             held: Vec::new(),
             spilled: 0,
+            urgent: 0,
         }
     }
 
@@ -54,10 +59,20 @@ impl Intake {
     pub(super) fn consume(&mut self, shared: &Shared) -> Result<()> {
         let mut taken = Taken::default();
         let held = &mut self.held;
-        for ring in self.rings.iter_mut().rev() {
-            ring.consume(BATCH, |bytes| take(held, &mut taken, bytes));
+        shared.kernel.begin_to_read();
+        let mut whole = true;
+        let mut urgent = 0;
+        for (number, ring) in self.rings.iter_mut().rev().enumerate() {
+            let records = ring.consume(BATCH, |bytes| take(held, &mut taken, bytes));
+            whole &= records < BATCH;
+            if number == 0 {
+                urgent = taken.urgent;
+            }
         }
-        let spilled = shared.kernel.state().map_err(refused)?.spilled;
+        if whole {
+            self.urgent = self.urgent.max(urgent);
+        }
+        let spilled = shared.kernel.state().spilled;
         if spilled != self.spilled {
             shared
                 .kernel
@@ -76,7 +91,11 @@ impl Intake {
     }
 
     /// Hands over what was stamped up to `cutoff`, in the kernel's order.
+    ///
+    /// What is urgent does not wait for that, nor does anything stamped before it: its causes
+    /// were in their rings before it was in its own, which is read first.
     pub(super) fn release(&mut self, cutoff: u64) -> Vec<Box<[u8]>> {
+        let cutoff = cutoff.max(self.urgent);
         self.held.sort_by_key(|h| h.order);
         let ready = self.held.partition_point(|h| h.order.0 <= cutoff);
         self.held.drain(..ready).map(|h| h.bytes).collect()
@@ -90,6 +109,9 @@ fn take(held: &mut Vec<Held>, taken: &mut Taken, bytes: &[u8]) {
         return;
     };
     let header = record.head.header;
+    if header.flags & flag::URGENT != 0 {
+        taken.urgent = taken.urgent.max(header.time);
+    }
     if header.kind == kind::MOVED {
         taken.moved = true;
         return;
