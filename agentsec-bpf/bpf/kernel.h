@@ -32,6 +32,10 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
+/* Whether the kernel has a helper is asked of its type information. */
+enum bpf_func_id {
+	BPF_FUNC_find_vma = 180,
+};
 enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 };
 enum { BPF_F_NO_PREALLOC = 1, BPF_F_CLONE = 1 << 9 };
 enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
@@ -39,6 +43,7 @@ enum { BPF_SK_STORAGE_GET_F_CREATE = 1 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
 
+#define ENOENT 2
 #define EEXIST 17
 #define EALREADY 114
 #define EISCONN 106
@@ -55,6 +60,7 @@ enum { BPF_RB_AVAIL_DATA = 0 };
 #define RCV_SHUTDOWN 1
 #define SIGNAL_GROUP_EXIT 4
 #define OVERLAYFS_MAGIC 0x794c7630
+#define PROC_SUPER_MAGIC 0x9fa0
 #define MFD_MAGIC 0x01021994
 
 #define TCP_ESTABLISHED 1
@@ -146,6 +152,8 @@ struct cred {
 struct mm_struct {
 	unsigned long arg_start;
 	unsigned long arg_end;
+	unsigned long env_start;
+	unsigned long env_end;
 };
 
 struct ns_common {
@@ -170,6 +178,12 @@ struct pid {
 };
 
 typedef struct { int counter; } atomic_t;
+
+struct seccomp {
+	int mode;
+	atomic_t filter_count;
+};
+
 
 struct signal_struct {
 	atomic_t live;
@@ -217,11 +231,73 @@ struct task_struct {
 	struct pid *thread_pid;
 	__u64 start_boottime;
 	const struct cred *cred;
+	struct seccomp seccomp;
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
+};
+
+struct filename {
+	const char *name;
+};
+
+struct open_how {
+	__u64 flags;
+};
+
+struct io_open {
+	int dfd;
+	__u32 file_slot;
+	struct filename *filename;
+	struct open_how how;
+};
+
+struct io_rename {
+	int old_dfd;
+	int new_dfd;
+	struct filename *oldpath;
+	struct filename *newpath;
+};
+
+struct io_unlink {
+	int dfd;
+	struct filename *filename;
+};
+
+struct io_mkdir {
+	int dfd;
+	struct filename *filename;
+};
+
+struct io_link {
+	int old_dfd;
+	int new_dfd;
+	struct filename *oldpath;
+	struct filename *newpath;
+};
+
+struct io_xattr {
+	struct filename *filename;
+};
+
+struct io_cqe {
+	__u64 user_data;
+	__s32 res;
+};
+
+struct io_kiocb {
+	struct file *file;
+	__u8 opcode;
+	__u32 flags;
+	struct io_cqe cqe;
+	void *ctx;
+};
+
+struct vm_area_struct {
+	unsigned long vm_end;
+	struct file *vm_file;
 };
 
 struct linux_binprm {

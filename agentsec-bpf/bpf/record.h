@@ -126,11 +126,8 @@ static __noinline long deliver(struct as_room *room)
 				  backlog(bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA), size));
 }
 
-/*
- * On the urgent lane, else on the ordinary one; what neither takes is lost. The consumer is woken
- * once for all that comes before it begins to read.
- */
-static __noinline long deliver_urgent(struct as_room *room)
+/* To the urgent lane. It wakes the consumer once for all that comes before that begins to read. */
+static __noinline long output_urgent(struct as_room *room)
 {
 	__u32 size = record_size(room);
 	__u64 flags = BPF_RB_NO_WAKEUP;
@@ -139,19 +136,29 @@ static __noinline long deliver_urgent(struct as_room *room)
 
 	room->r.h.size = size;
 	room->r.h.flags |= AS_F_URGENT;
-	count_flags(&room->r.h);
 	if (!state.woken && !__sync_lock_test_and_set(&state.woken, 1))
 		flags = BPF_RB_FORCE_WAKEUP;
 	err = bpf_ringbuf_output(&urgent, room, size, flags);
 	if (err) {
 		state.woken = 0;
-		err = deliver(room);
 	} else if (flags == BPF_RB_NO_WAKEUP && !state.woken) {
 		/* It began to read meanwhile, and may have missed this one. */
 		nothing = bpf_ringbuf_reserve(&urgent, 8, 0);
 		if (nothing)
 			bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
 	}
+	return err;
+}
+
+/* On the urgent lane, else on the ordinary one; what neither takes is lost. */
+static __noinline long deliver_urgent(struct as_room *room)
+{
+	long err;
+
+	count_flags(&room->r.h);
+	err = output_urgent(room);
+	if (err)
+		err = deliver(room);
 	if (err)
 		count_lost(room->r.h.slot, room->r.h.kind);
 	return err;
@@ -251,6 +258,22 @@ static __noinline int hand_over(struct as_room *room)
 		add_one(&state.spilled);
 	}
 	return 0;
+}
+
+/* The same on the urgent lane, where it is not full. */
+static __noinline int hand_over_urgent(struct as_room *room)
+{
+	struct as_fact_key key = room->r.key;
+	struct as_fact *f = bpf_map_lookup_elem(&facts, &key);
+
+	if (!f)
+		return 0;
+	if (!output_urgent(room)) {
+		count_flags(&room->r.h);
+		f->state = AS_DELIVERED;
+		return 0;
+	}
+	return hand_over(room);
 }
 
 /* Ends segment `i`, which began at `from`. */

@@ -11,9 +11,17 @@
 #include "gate.h"
 #include "record.h"
 #include "walk.h"
+#include "bytes.h"
 #include "process.h"
 #include "syscalls.h"
+#include "steady.h"
 #include "files.h"
+#include "paths.h"
+#include "io.h"
+#include "privilege.h"
+#include "environment.h"
+#include "calls.h"
+#include "uring.h"
 #include "net.h"
 
 _Static_assert(sizeof(struct as_header) == 64, "header");

@@ -3,6 +3,7 @@
 use agentsec_bpf::Hook;
 use agentsec_bpf::wire::{Losses, kind};
 
+use super::canary::SelfTest;
 use crate::event::{BootTime, Coverage, CoverageState, Dimension, DimensionCoverage};
 
 pub(crate) fn of_kind(kind: u8) -> Option<Dimension> {
@@ -10,8 +11,12 @@ pub(crate) fn of_kind(kind: u8) -> Option<Dimension> {
         kind::EXEC | kind::EXEC_FAILED | kind::FORK | kind::EXIT => Dimension::Exec,
         kind::SCOPE_OPENED | kind::SCOPE_CLOSED | kind::MOVED => Dimension::Exec,
         kind::OPEN | kind::OPEN_FAILED | kind::UNLINK | kind::RENAME => Dimension::File,
+        kind::LINK..=kind::MAP_EXEC | kind::WRITE_EXEC => Dimension::File,
         kind::CONNECT | kind::INBOUND | kind::LISTEN => Dimension::Peer,
         kind::SYSCALL => Dimension::Syscall,
+        kind::ACTION => Dimension::Action,
+        kind::PRIVILEGE => Dimension::Privilege,
+        kind::ENVIRONMENT => Dimension::Credential,
         _ => return None,
     })
 }
@@ -23,8 +28,28 @@ fn groups(dimension: Dimension) -> &'static [&'static str] {
         Dimension::File => &["syscall", "file"],
         Dimension::Peer => &["peer"],
         Dimension::Syscall => &["syscall"],
-        Dimension::Name | Dimension::Privilege | Dimension::Action | Dimension::Credential => &[],
+        Dimension::Action => &["syscall", "action"],
+        Dimension::Privilege => &["syscall", "privilege"],
+        Dimension::Credential => &["credential"],
+        Dimension::Name => &[],
     }
+}
+
+/// The name of a hook, with whether it was seen to work.
+fn tested(variant: &str, passed: bool) -> String {
+    if passed {
+        format!("{variant}, self-tested")
+    } else {
+        variant.to_owned()
+    }
+}
+
+/// Whether some of it is seen where a system call returns, counted or not.
+fn hangs_on_calls(dimension: Dimension) -> bool {
+    !matches!(
+        dimension,
+        Dimension::Syscall | Dimension::Argument | Dimension::Lineage
+    )
 }
 
 /// What is not seen even when every hook is there: said, not passed over.
@@ -34,9 +59,11 @@ fn standing_gaps(dimension: Dimension) -> &'static [&'static str] {
         Dimension::Argument => &["arguments beyond 4,095 bytes"],
         Dimension::Lineage => &[],
         Dimension::File => &[
-            "files used without an open, unlink or rename (link, mkdir, chmod, mmap of an inherited descriptor)",
-            "opens submitted through io_uring",
-            "unlink and rename: the path as asked and its directory, not as resolved",
+            "what names a path without opening it (unlink, rename, link, mkdir, chmod and such): the path as asked and its directory, not as resolved",
+            "bytes through a mapping or an io_uring, of a file that was renamed or had its root changed while it was open, and of one that the scope did not open itself",
+            "a program and its loader, mapped by their exec",
+            "files attached to an io_uring without a descriptor are named as asked",
+            "an io_uring operation that asks for no answer counts as done",
             "a descriptor swapped by another thread between open and its return may be taken for the file opened",
             "after a directory was renamed or mounted elsewhere, files already known keep their old path",
         ],
@@ -51,9 +78,19 @@ fn standing_gaps(dimension: Dimension) -> &'static [&'static str] {
             "a call in flight when observation began or ended",
             "sigreturn of a 32-bit program is counted as its rt_sigreturn",
         ],
-        Dimension::Name | Dimension::Privilege | Dimension::Action | Dimension::Credential => {
-            &["not observed"]
-        }
+        Dimension::Action => &[
+            "a ptrace of a process that is not observed: its program",
+            "actions of processes that were at it before observation began",
+        ],
+        Dimension::Privilege => &[
+            "setfsuid, setfsgid and setgroups",
+            "what the privileges were, of a process that has executed nothing since observation began",
+        ],
+        Dimension::Credential => &[
+            "credentials that are neither in the environment, nor in a well-known file, nor fetched from a link-local endpoint",
+            "the environment of a process that ran before observation began",
+        ],
+        Dimension::Name => &["not observed"],
     }
 }
 
@@ -65,6 +102,14 @@ pub(crate) struct Extra {
     pub(crate) unplaced: u64,
     /// Program runs that the kernel skipped, on the whole machine.
     pub(crate) missed_runs: u64,
+    /// Its system calls are counted.
+    pub(crate) syscalls: bool,
+    /// Why the machine pays for counting though it does not.
+    pub(crate) steady_refused: Option<String>,
+    /// What the self-test found out.
+    pub(crate) self_test: SelfTest,
+    /// What is not seen because nobody's system calls are.
+    pub(crate) steady_gaps: Vec<String>,
 }
 
 /// Why a dimension cannot be had at all.
@@ -93,6 +138,23 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
             .iter()
             .map(|&s| s.to_owned())
             .collect();
+        if matches!(dimension, Dimension::File | Dimension::Action) {
+            let uring = hooks.iter().find(|h| h.group == "uring");
+            if let Some(why) = uring.and_then(|h| h.missing.as_ref()) {
+                gaps.push(format!("what is done through an io_uring: {why}"));
+            }
+        }
+        if hangs_on_calls(dimension) {
+            gaps.extend(extra.steady_gaps.iter().cloned());
+        }
+        let unseen = extra.self_test.gaps.iter();
+        let unseen = unseen.filter(|(d, _)| *d == dimension);
+        gaps.extend(unseen.map(|(_, gap)| gap.clone()));
+        if let (Dimension::Syscall, Some(why)) = (dimension, &extra.steady_refused) {
+            gaps.push(format!(
+                "each one is stopped at, also while none is counted: {why}"
+            ));
+        }
         let missing = why_missing(hooks, dimension);
         let absent = missing.is_some();
         gaps.extend(missing);
@@ -112,7 +174,7 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
         let lost = sum(&losses.lost).saturating_add(extra.unrecorded[at]);
         DimensionCoverage {
             dimension,
-            state: if needs.is_empty() {
+            state: if needs.is_empty() || dimension == Dimension::Syscall && !extra.syscalls {
                 CoverageState::Off
             } else if absent {
                 CoverageState::Absent
@@ -130,8 +192,8 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
                 .filter(|h| needs.contains(&h.group) && h.missing.is_none())
                 .map(|h| h.variant.as_str())
                 .next_back()
-                .unwrap_or_default()
-                .to_owned(),
+                .map(|variant| tested(variant, extra.self_test.passed.contains(&dimension)))
+                .unwrap_or_default(),
             gaps,
         }
     });
@@ -154,6 +216,10 @@ mod tests {
             unrecorded: [0; Dimension::ALL.len()],
             unplaced: 0,
             missed_runs: 0,
+            syscalls: true,
+            steady_refused: None,
+            self_test: SelfTest::default(),
+            steady_gaps: Vec::new(),
         };
         let hooks = [Hook {
             group: "peer",

@@ -54,7 +54,11 @@ impl Sensor {
         if self.shared.registry.lock().get(header.slot).is_none() {
             self.recover_scope(header.slot, time, out);
         }
-        out.extend(self.event(&record));
+        if let Some(event) = self.event(&record) {
+            let besides = self.besides(&record, &event);
+            out.push(event);
+            out.extend(besides);
+        }
     }
 
     fn opened_by_kernel(&mut self, record: &Record<'_>, out: &mut Vec<Event>) {
@@ -79,11 +83,13 @@ impl Sensor {
         if registry.get(slot).is_some_and(|e| e.id == id) {
             return;
         }
+        let parent = registry.get(outer);
         let opening = Opening {
-            outer: registry.get(outer).map(|_| outer),
+            outer: parent.map(|_| outer),
             cgroup,
             units: UnitPolicy::WholeLife,
             each_below: false,
+            syscalls: parent.is_none_or(|parent| parent.syscalls),
         };
         registry.insert(slot, id, opening, since);
     }
@@ -150,11 +156,56 @@ impl Sensor {
         })
     }
 
+    /// What else an event says, as events of their own: of an exec each time, else once a unit.
+    fn besides(&mut self, record: &Record<'_>, event: &Event) -> Vec<Event> {
+        let What::Use(used) = &event.what else {
+            return Vec::new();
+        };
+        let slot = record.head.header.slot;
+        let unit = {
+            let registry = self.shared.registry.lock();
+            registry.get(slot).map_or(0, |entry| entry.unit.number)
+        };
+        let each = matches!(*used.fact, Fact::Exec(_));
+        let mut out = Vec::new();
+        for fact in decode::besides(record, &used.fact) {
+            let (fact, sight) = self.known.sight(slot, fact, unit);
+            if !each && sight == Sight::Repeat {
+                continue;
+            }
+            let what = Use {
+                fact,
+                sight,
+                count: 1,
+                bytes_in: 0,
+                bytes_out: 0,
+                first: event.time,
+                last: event.time,
+                exec: None,
+                inode: None,
+            };
+            out.push(Event {
+                what: What::Use(what),
+                ..event.clone()
+            });
+        }
+        out
+    }
+
+    /// Another scope may count them: then the kernel does so for all.
+    fn counts_syscalls(&self, slot: u32) -> bool {
+        let registry = self.shared.registry.lock();
+        registry.get(slot).is_some_and(|entry| entry.syscalls)
+    }
+
     fn use_of(&mut self, record: &Record<'_>, unit: u64, time: BootTime) -> Option<Use> {
         let header = &record.head.header;
         let decoded = decode::fact(record, &self.privacy, &self.processes)?;
         let in_table =
             matches!(&decoded.fact, Fact::Syscall(f) if f.number < wire::SYSCALLS as u32);
+        if matches!(decoded.fact, Fact::Syscall(_)) && !self.counts_syscalls(header.slot) {
+            return None;
+        }
         if let (Fact::Syscall(fact), true) = (&decoded.fact, in_table) {
             self.syscalls.first(header.slot, fact);
             if fact.outcome != Outcome::Ok {
