@@ -44,6 +44,18 @@ static __always_inline struct file *file_of(struct task_struct *task, __u32 fd)
 	return file;
 }
 
+/* The same by plain loads only. Any type does whose first member is a pointer. */
+static __always_inline struct file *file_at(struct task_struct *task, __u32 fd, const bool cast)
+{
+	struct fdtable *fdt = task->files->fdt;
+
+	if (!cast)
+		return file_of(task, fd);
+	if (fd >= fdt->max_fds)
+		return NULL;
+	return (void *)TYPED(path, &fdt->fd[fd])->mnt;
+}
+
 /* Mixes `len` bytes into the room's hash. Not static: verified once in each program. */
 __noinline int hash_text(struct as_room *room, __u32 from, __u32 len)
 {
@@ -210,8 +222,7 @@ static __always_inline void file_key(struct as_fact_key *key, struct task_struct
 				     struct file *file, const bool cast)
 {
 	struct dentry *dentry = PEEK(cast, file, file, f_path.dentry);
-	/* Read as numbers: they are mixed into the key. */
-	struct vfsmount *mnt = BPF_CORE_READ(file, f_path.mnt);
+	struct vfsmount *mnt = PEEK(cast, file, file, f_path.mnt);
 	struct inode *inode = PEEK(cast, file, file, f_inode);
 	struct fs_struct *fs = task->fs;
 	struct super_block *sb;
@@ -219,11 +230,11 @@ static __always_inline void file_key(struct as_fact_key *key, struct task_struct
 
 	key->a = PEEK(cast, inode, inode, i_ino);
 	/* The same inode under another mount or another root has another path. */
-	place = (__u64)mnt * 0x9e3779b97f4a7c15ULL +
-		(__u64)BPF_CORE_READ(fs, root.dentry) * 0xc2b2ae3d27d4eb4fULL;
+	place = number_of(cast, mnt) * 0x9e3779b97f4a7c15ULL +
+		number_of(true, fs->root.dentry) * 0xc2b2ae3d27d4eb4fULL;
 	sb = PEEK(cast, inode, inode, i_sb);
 	key->b = PEEK(cast, super_block, sb, s_dev) | (place & ~0xffffffffULL);
-	parent = (__u64)BPF_CORE_READ(dentry, d_parent);
+	parent = number_of(cast, PEEK(cast, dentry, dentry, d_parent));
 	key->c = PEEK(cast, dentry, dentry, d_name.hash_len) ^ parent >> 4;
 }
 
@@ -295,7 +306,7 @@ static __always_inline void done_to(struct task_struct *task, struct as_task *t,
 static __always_inline void opened(struct task_struct *task, struct as_task *t, __u32 fd,
 				   __u64 flags, const bool cast)
 {
-	struct file *file = file_of(task, fd);
+	struct file *file = file_at(task, fd, cast);
 	struct as_fact_key key = {};
 	struct inode *inode;
 	__u32 access, real, note;

@@ -33,7 +33,7 @@ static __always_inline void find_fact(struct as_recent *r, struct task_struct *t
 static __always_inline void moved(struct task_struct *task, struct as_task *t, __u32 fd,
 				  __u64 bytes, const bool out, const bool cast)
 {
-	struct file *file = file_of(task, fd);
+	struct file *file = file_at(task, fd, cast);
 	__u64 dentry, now = bpf_jiffies64();
 	struct as_flow *flow;
 	struct as_recent *r;

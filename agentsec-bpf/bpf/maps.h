@@ -195,6 +195,18 @@ struct {
 	__type(value, struct as_room);
 } rooms SEC(".maps");
 
+/* Command lines that a scope ran before, by hash; one forgotten wakes the consumer once more. */
+struct as_command {
+	__u64 first;
+	__u64 second;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct as_command);
+	__type(value, __u8);
+} commands SEC(".maps");
+
 struct as_cpu {
 	__u64 seq;
 };

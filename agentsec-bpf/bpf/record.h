@@ -120,22 +120,49 @@ static __always_inline __u32 record_size(struct as_room *room)
 	return sizeof(struct as_record) + pos;
 }
 
+/* Wakes once, by the record that fills a ring so far: a wake-up costs more than all the rest. */
+static __always_inline __u64 backlog(__u64 before, __u32 size)
+{
+	return before < config.ring_backlog && before + size >= config.ring_backlog ?
+		BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
 /* To the ring of this processor. 0: handed over. */
 static __noinline long deliver(struct as_room *room)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	__u32 size = record_size(room);
 	void *ring = bpf_map_lookup_elem(&rings, &cpu);
-	__u64 before, flags = BPF_RB_NO_WAKEUP;
 
 	if (!ring)
 		return -1;
 	room->r.h.size = size;
-	/* Once, by the record that fills it so far: a wake-up costs more than all the rest. */
-	before = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
-	if (before < config.ring_backlog && before + size >= config.ring_backlog)
+	return bpf_ringbuf_output(ring, room, size,
+				  backlog(bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA), size));
+}
+
+/* To the urgent lane. It wakes the consumer once for all that comes before that begins to read. */
+static __noinline long output_urgent(struct as_room *room)
+{
+	__u32 size = record_size(room);
+	__u64 flags = BPF_RB_NO_WAKEUP;
+	void *nothing;
+	long err;
+
+	room->r.h.size = size;
+	room->r.h.flags |= AS_F_URGENT;
+	if (!state.woken && !__sync_lock_test_and_set(&state.woken, 1))
 		flags = BPF_RB_FORCE_WAKEUP;
-	return bpf_ringbuf_output(ring, room, size, flags);
+	err = bpf_ringbuf_output(&urgent, room, size, flags);
+	if (err) {
+		state.woken = 0;
+	} else if (flags == BPF_RB_NO_WAKEUP && !state.woken) {
+		/* It began to read meanwhile, and may have missed this one. */
+		nothing = bpf_ringbuf_reserve(&urgent, 8, 0);
+		if (nothing)
+			bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+	}
+	return err;
 }
 
 /* One scope alone may fill eight ninths of the owed store, and half of the urgent lane. */
@@ -194,29 +221,38 @@ static __noinline long deliver_or_keep(struct as_room *room)
 }
 
 /* On the urgent lane, if it has room and the scope its share of it. 0: handed over. */
-static __noinline long offer_urgent(struct as_room *room)
+static __always_inline long offer_urgent(struct as_room *room, const bool wake)
 {
 	struct as_header *h = &room->r.h;
 	struct as_usage *own = usage_of(h->slot);
 	__u32 size = record_size(room), taken = (size + 15) & ~7u;
+	__u64 waiting = bpf_ringbuf_query(&urgent, BPF_RB_AVAIL_DATA);
+	long err;
 
 	h->size = size;
-	if (!own || !fair(own->urgent - own->urgent_gone + taken,
-			  bpf_ringbuf_query(&urgent, BPF_RB_AVAIL_DATA) + taken,
+	if (!own || !fair(own->urgent - own->urgent_gone + taken, waiting + taken,
 			  config.urgent_bytes, AS_FAIR_URGENT))
 		return -1;
 	__sync_fetch_and_add(&own->urgent, taken);
-	if (!bpf_ringbuf_output(&urgent, room, size, 0))
-		return 0;
-	__sync_fetch_and_add(&own->urgent, -(__u64)taken);
-	return -1;
+	err = wake ? output_urgent(room) :
+		     bpf_ringbuf_output(&urgent, room, size, backlog(waiting, size));
+	if (err)
+		__sync_fetch_and_add(&own->urgent, -(__u64)taken);
+	return err;
 }
 
 /* On the urgent lane, of which a scope has a share; else like the rest. */
 static __noinline long deliver_urgent(struct as_room *room)
 {
 	count_flags(&room->r.h);
-	return offer_urgent(room) ? deliver_or_keep(room) : 0;
+	return offer_urgent(room, true) ? deliver_or_keep(room) : 0;
+}
+
+/* On the urgent lane, for its room and its order, but to be read with the next tick. */
+static __noinline long deliver_quiet(struct as_room *room)
+{
+	count_flags(&room->r.h);
+	return offer_urgent(room, false) ? deliver_or_keep(room) : 0;
 }
 
 /*
@@ -313,7 +349,7 @@ static __noinline int hand_over_urgent(struct as_room *room)
 
 	if (!f)
 		return 0;
-	if (!offer_urgent(room)) {
+	if (!offer_urgent(room, true)) {
 		count_flags(&room->r.h);
 		f->state = AS_DELIVERED;
 		return 0;

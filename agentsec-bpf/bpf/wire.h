@@ -63,6 +63,7 @@ enum as_kind {
 /* TRUNCATED and READ_FAULT of an exec's arguments, which are another dimension. */
 #define AS_F_ARGS_CUT (1u << 29)
 #define AS_F_ARGS_FAULT (1u << 30)
+#define AS_F_URGENT (1u << 31) /* it woke the consumer, or found it woken */
 
 /* Bits of as_exec.flags. */
 #define AS_X_SCRIPT (1u << 0)
@@ -342,6 +343,8 @@ struct as_state {
 	__u64 forks_missed; /* not in the log of forks, which was full */
 	__u32 moves;        /* a second epoch: processes of several threads that changed cgroup */
 	__u32 consumer;     /* thread that polls: its own polling is not an observation */
+	__u32 woken;        /* the consumer has been woken and has not begun to read; it clears this */
+	__u32 pad;
 };
 
 #endif

@@ -12,6 +12,7 @@ use crate::gear::Gears;
 use crate::load::{self, Options};
 use crate::plan::{self, GROUPS, HANDLERS, Plan};
 use crate::ring::Ring;
+use crate::state::SharedState;
 use crate::usage::Usages;
 use crate::{printer, wire};
 
@@ -34,6 +35,7 @@ pub struct Kernel {
     gears: Mutex<Gears>,
     hooks: Vec<Hook>,
     control: Mutex<wire::Control>,
+    state: SharedState,
     pub(crate) slots: u32,
     pub(crate) calls: Vec<&'static str>,
     pub(crate) usages: Usages,
@@ -59,8 +61,15 @@ impl Kernel {
             .ok_or_else(|| LoadError::new(LoadErrorKind::Other, "the object has no map `usage`"))?;
         let usages = Usages::new(usage.as_fd(), options.slots)
             .context(|| "cannot map what the scopes share".to_owned())?;
+        let state = object.maps().find(|m| m.name() == ".bss.state");
+        let state = state.ok_or_else(|| {
+            LoadError::new(LoadErrorKind::Other, "the object has no map `.bss.state`")
+        })?;
+        let state = SharedState::map(state.as_fd())
+            .context(|| "cannot map the sensor's state".to_owned())?;
         let mut kernel = Self {
             object,
+            state,
             links: Mutex::default(),
             gears: Mutex::default(),
             hooks: Vec::new(),
@@ -186,9 +195,13 @@ impl Kernel {
     }
 
     /// What the programs say about themselves.
-    pub fn state(&self) -> Result<wire::State, LoadError> {
-        let state = read(&self.map(".bss.state")?, &0u32.to_ne_bytes())?;
-        Ok(state.unwrap_or_default())
+    pub fn state(&self) -> wire::State {
+        self.state.read()
+    }
+
+    /// Before the consumer reads its rings: what comes later and is urgent wakes it again.
+    pub fn begin_to_read(&self) {
+        self.state.begin_to_read();
     }
 
     /// As long as the sensor's own programs.

@@ -16,6 +16,7 @@ mod plan;
 mod printer;
 mod ring;
 mod scopes;
+mod state;
 mod tracefs;
 mod usage;
 pub mod wire;

@@ -59,6 +59,7 @@ pub mod flag {
     pub const NOT_COLLECTED: u32 = 1 << 28;
     pub const ARGS_CUT: u32 = 1 << 29;
     pub const ARGS_FAULT: u32 = 1 << 30;
+    pub const URGENT: u32 = 1 << 31;
 }
 
 /// Bits of [`Exec::flags`].
@@ -359,6 +360,8 @@ pub struct State {
     pub forks_missed: u64,
     pub moves: u32,
     pub consumer: u32,
+    pub woken: u32,
+    pub pad: u32,
 }
 
 /// The label of a task.
@@ -382,7 +385,7 @@ const _: () = {
     assert!(size_of::<Exec>() == 64);
     assert!(size_of::<Fact>() == 48);
     assert!(size_of::<Scope>() == 48);
-    assert!(size_of::<State>() == 32);
+    assert!(size_of::<State>() == 40);
     assert!(size_of::<Task>() == 32);
     assert!(size_of::<Syscalls>() == 4160);
     assert!(size_of::<Usage>() == 64);

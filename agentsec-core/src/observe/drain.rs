@@ -32,10 +32,6 @@ pub(crate) struct Target {
 /// Operations of facts that were not handed over, by dimension.
 pub(crate) type Unrecorded = [u64; Dimension::ALL.len()];
 
-/// System calls as the kernel holds their facts: those that no table counts, and of the others
-/// what the first one returned.
-pub(crate) type Calls = HashMap<u32, Vec<(FactKey, Held)>>;
-
 /// How much of each system call was passed on: (slot, abi, phase) -> counts.
 #[derive(Debug, Default)]
 pub(crate) struct SyscallsSeen {
@@ -90,6 +86,11 @@ fn event(target: &Target, now: BootTime, flags: Flags, what: Use) -> Event {
     }
 }
 
+/// A system call that the tables count; [`syscalls`] tells of it.
+pub(crate) fn is_call(key: &FactKey) -> bool {
+    key.kind() == kind::SYSCALL && key.a < SYSCALLS as u64
+}
+
 /// Repeats of every fact of the slots in `targets`. What the kernel holds and nobody was told of
 /// is added to `unrecorded`; `each` sees everything the kernel holds.
 pub(crate) fn facts(
@@ -99,7 +100,6 @@ pub(crate) fn facts(
     now: BootTime,
     out: &mut Vec<Event>,
     unrecorded: &mut HashMap<u32, Unrecorded>,
-    calls: &mut Calls,
     mut each: impl FnMut(FactKey, Held),
 ) -> Result<()> {
     let mut repeats: Vec<(FactKey, Event)> = Vec::new();
@@ -110,8 +110,7 @@ pub(crate) fn facts(
             let Some(target) = targets.get(&key.slot) else {
                 return;
             };
-            if key.kind() == kind::SYSCALL && key.a < SYSCALLS as u64 {
-                calls.entry(key.slot).or_default().push((key, held));
+            if is_call(&key) {
                 return;
             }
             let Some(seen) = known.get_mut(&key) else {

@@ -1,7 +1,7 @@
 //! Takes records out of the kernel and puts them in order, some at a time: what is not taken yet
 //! waits in the kernel, whose memory has bounds, and not here.
 
-use agentsec_bpf::wire::{Record, kind};
+use agentsec_bpf::wire::{Record, flag, kind};
 use agentsec_bpf::{OwedPass, Ring};
 
 use crate::error::Result;
@@ -39,6 +39,8 @@ pub(super) struct Intake {
     spilled: u64,
     /// Nothing older than this is in the owed store.
     owed_until: u64,
+    /// The stamp of the latest urgent record.
+    urgent: u64,
 }
 
 /// What one round took.
@@ -49,6 +51,8 @@ struct Taken {
     records: u64,
     malformed: u64,
     moved: bool,
+    /// The latest stamp of an urgent record.
+    urgent: u64,
 }
 
 impl Intake {
@@ -62,6 +66,7 @@ impl Intake {
             pass: None,
             spilled: 0,
             owed_until: 0,
+            urgent: 0,
         }
     }
 
@@ -96,8 +101,11 @@ impl Intake {
         let mut taken = Taken::default();
         let (laggard, full) = (self.laggard(), self.held_bytes > HELD_MOST);
         let urgent = self.sources.len().saturating_sub(1);
+        let (mut whole, mut latest) = (true, 0);
+        kernel.begin_to_read();
         for (at, source) in self.sources.iter_mut().enumerate().rev() {
             if full && (laggard.is_some() && source.behind != laggard) {
+                whole = false;
                 continue;
             }
             let mut last = 0;
@@ -109,6 +117,13 @@ impl Intake {
                 }
             });
             source.behind = (records == BATCH).then_some(last);
+            whole &= records < BATCH;
+            if at == urgent {
+                latest = taken.urgent;
+            }
+        }
+        if whole {
+            self.urgent = self.urgent.max(latest);
         }
         self.take_owed(shared, now, &mut taken)?;
         self.held.append(&mut taken.held);
@@ -125,7 +140,7 @@ impl Intake {
 
     fn take_owed(&mut self, shared: &Shared, now: u64, taken: &mut Taken) -> Result<()> {
         let kernel = &shared.kernel;
-        let spilled = kernel.state().map_err(refused)?.spilled;
+        let spilled = kernel.state().spilled;
         if self.pass.is_none() {
             if spilled == self.spilled {
                 self.owed_until = now;
@@ -151,7 +166,11 @@ impl Intake {
 
     /// Hands over what was stamped up to `cutoff`, in the kernel's order. Only what comes from the
     /// owed store may be older than what was handed over before.
+    ///
+    /// What is urgent does not wait for that, nor does anything stamped before it: its causes
+    /// were in their rings before it was in its own, which is read first.
     pub(super) fn release(&mut self, cutoff: u64) -> Vec<Box<[u8]>> {
+        let cutoff = cutoff.max(self.urgent);
         let cutoff = self.laggard().map_or(cutoff, |behind| behind.min(cutoff));
         self.held.sort_by_key(|h| h.order);
         let ready = self.held.partition_point(|h| h.order.0 <= cutoff);
@@ -172,6 +191,9 @@ impl Taken {
         };
         let header = record.head.header;
         let place = (header.time, header.slot);
+        if header.flags & flag::URGENT != 0 {
+            self.urgent = self.urgent.max(header.time);
+        }
         if header.kind == kind::MOVED {
             self.moved = true;
             return place;

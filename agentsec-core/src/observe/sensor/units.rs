@@ -115,7 +115,7 @@ impl Sensor {
         }
         let kernel = &self.shared.kernel;
         let Drained { unrecorded, facts } = &mut drained;
-        let mut calls = HashMap::new();
+        let mut calls: HashMap<u32, Vec<_>> = HashMap::new();
         drain::facts(
             kernel,
             &mut self.known,
@@ -123,8 +123,10 @@ impl Sensor {
             at,
             out,
             unrecorded,
-            &mut calls,
             |key, fact| {
+                if drain::is_call(&key) {
+                    calls.entry(key.slot).or_default().push((key, fact));
+                }
                 if let Some(ending) = facts.get_mut(&key.slot) {
                     ending.push((key, fact));
                 }
