@@ -62,7 +62,15 @@ const USERS: [(&str, &str, &str); 4] = [
 
 /// Writes every file.
 pub(super) fn write(at: &Path) {
-    for name in ["log", "lib", "logs", "sysctl", "cni", "certificates"] {
+    for name in [
+        "log",
+        "lib",
+        "logs",
+        "sysctl",
+        "cni",
+        "certificates",
+        "static",
+    ] {
         fs::create_dir(at.join(name)).unwrap();
     }
     for (name, value) in SYSCTLS {
@@ -99,15 +107,12 @@ pub(super) fn first(at: &Path) -> [(&'static str, Vec<String>); 3] {
     [
         (
             "etcd",
-            words(&[format!("--data-dir={at}/etcd"), "--logger=zap".into()]),
+            vec![format!("--data-dir={at}/etcd"), "--logger=zap".into()],
         ),
-        (
-            "containerd",
-            words(&[format!("--config={at}/containerd.toml")]),
-        ),
+        ("containerd", vec![format!("--config={at}/containerd.toml")]),
         (
             "kube-apiserver",
-            words(&[
+            vec![
                 "--etcd-servers=http://127.0.0.1:2379".into(),
                 // The service `kubernetes` must have an end that is no loopback.
                 format!("--advertise-address={ADDRESS}"),
@@ -122,7 +127,7 @@ pub(super) fn first(at: &Path) -> [(&'static str, Vec<String>); 3] {
                 format!("--service-account-signing-key-file={key}"),
                 // By name it would ask a name server.
                 "--kubelet-preferred-address-types=InternalIP".into(),
-            ]),
+            ],
         ),
     ]
 }
@@ -134,33 +139,29 @@ pub(super) fn second(at: &Path) -> [(&'static str, Vec<String>); 3] {
     [
         (
             "kube-controller-manager",
-            words(&[
+            vec![
                 who("kube-controller-manager"),
                 "--leader-elect=false".into(),
                 "--use-service-account-credentials".into(),
                 format!("--root-ca-file={at}/certificates/apiserver.crt"),
                 format!("--service-account-private-key-file={at}/service-accounts.key"),
                 format!("--flex-volume-plugin-dir={at}/volume-plugins"),
-            ]),
+            ],
         ),
         (
             "kube-scheduler",
-            words(&[who("kube-scheduler"), "--leader-elect=false".into()]),
+            vec![who("kube-scheduler"), "--leader-elect=false".into()],
         ),
         (
             "kubelet",
-            words(&[
+            vec![
                 who("kubelet"),
                 format!("--config={at}/kubelet.json"),
                 format!("--hostname-override={NODE}"),
                 format!("--node-ip={ADDRESS}"),
-            ]),
+            ],
         ),
     ]
-}
-
-fn words(words: &[String]) -> Vec<String> {
-    words.to_vec()
 }
 
 fn credentials(at: &Path, token: &str) -> Value {
@@ -196,6 +197,7 @@ fn kubelet(at: &Path) -> Value {
         "maxOpenFiles": limit.maximum.unwrap_or(1_000_000).min(1_000_000),
         "makeIPTablesUtilChains": false,
         "resolvConf": at.join("resolv.conf"),
+        "staticPodPath": at.join("static"),
         "volumePluginDir": at.join("volume-plugins"),
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {

@@ -1,26 +1,10 @@
 //! Who a pod is, and how it is found.
 
 use agentsec_core::workload::{CgroupDriver, FoundKind, QosClass, Workload};
-use agentsec_tests::kubernetes::{IMAGE, NODE, cluster};
+use agentsec_tests::kubernetes::{NODE, cluster};
 use serde_json::{Value, json};
 
-/// A pod that only waits, with what it asks for.
-fn pod(name: &str, resources: &Value) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name},
-        "spec": {
-            "terminationGracePeriodSeconds": 1,
-            "containers": [{
-                "name": "agent",
-                "image": IMAGE,
-                "command": ["/bin/sleep", "1000"],
-                "resources": resources,
-            }],
-        },
-    })
-}
+use super::{container, pod};
 
 #[test]
 #[ignore = "needs a node: make test-k8s"]
@@ -42,7 +26,9 @@ fn pods_of_every_class_are_found_by_name_and_by_uid() {
         ("none", json!({}), QosClass::BestEffort),
     ];
     for (name, resources, _) in &rows {
-        space.apply(pod(name, resources));
+        let mut waits = container("agent", "exec /bin/sleep 1000");
+        waits["resources"] = resources.clone();
+        space.apply(pod(name, &[waits]));
     }
     let host = cluster.host();
     for (name, _, class) in rows {
@@ -80,5 +66,68 @@ fn pods_of_every_class_are_found_by_name_and_by_uid() {
                 .iter()
                 .any(|c| c.directory == container.directory)
         );
+    }
+}
+
+/// A controller whose pods wait.
+fn controller(kind: &str, name: &str, more: &Value) -> Value {
+    let job = kind == "Job";
+    let mut spec = more.clone();
+    spec["template"] = json!({
+        "metadata": {"labels": {"app": name}},
+        "spec": {
+            "restartPolicy": if job { "Never" } else { "Always" },
+            "terminationGracePeriodSeconds": 1,
+            "containers": [container("agent", "exec /bin/sleep 1000")],
+        },
+    });
+    if !job {
+        spec["selector"] = json!({"matchLabels": {"app": name}});
+    }
+    json!({
+        "apiVersion": if job { "batch/v1" } else { "apps/v1" },
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": spec,
+    })
+}
+
+#[test]
+#[ignore = "needs a node: make test-k8s"]
+fn the_controller_of_a_pod_is_its_workload() {
+    let cluster = cluster();
+    let space = cluster.namespace("controllers");
+    let long = "an-agent-with-a-name-that-is-as-long-as-names-get";
+    assert_eq!(long.len(), 49);
+    let longest = format!("{long}-in-the-wild");
+    let rows = [
+        ("Deployment", "web", json!({}), "web"),
+        ("Deployment", long, json!({}), long),
+        ("Deployment", &longest, json!({}), &longest[..58]),
+        ("ReplicaSet", "lone", json!({}), "lone"),
+        ("DaemonSet", "every-node", json!({}), "every-node"),
+        (
+            "StatefulSet",
+            "queue",
+            json!({"serviceName": "queue"}),
+            "queue",
+        ),
+        ("Job", "etl-2024", json!({}), "etl-2024"),
+    ];
+    for (kind, name, more, _) in &rows {
+        space.apply(controller(kind, name, more));
+    }
+    let pods = space.until("pods", |list| {
+        let items = list["items"].as_array().unwrap();
+        items.len() == rows.len() && items.iter().all(|pod| pod["status"]["phase"] == "Running")
+    });
+    let host = cluster.host();
+    for pod in pods["items"].as_array().unwrap() {
+        let (name, app) = (&pod["metadata"]["name"], &pod["metadata"]["labels"]["app"]);
+        let (name, app) = (name.as_str().unwrap(), app.as_str().unwrap());
+        let (.., expected) = rows.iter().find(|(_, own, ..)| *own == app).unwrap();
+        let found = host.find_pod(&space.full(name)).unwrap();
+        let workload = Workload::kubernetes("controllers", *expected, None);
+        assert_eq!(found.workload, workload, "{name}");
     }
 }
