@@ -163,10 +163,10 @@ fn two_replicas_are_one_workload() {
     );
 }
 
-/// Fails, crashes, and then stays.
+/// Fails, crashes, and then stays. The kubelet makes one of two dollar signs.
 const UNSTEADY: &str = "
 if [ ! -e /state/first ]; then echo > /state/first; exit 3; fi
-if [ ! -e /state/second ]; then echo > /state/second; /bin/sh -c 'kill -SEGV $$'; exit 4; fi
+if [ ! -e /state/second ]; then echo > /state/second; /bin/sh -c 'kill -SEGV $$$$'; exit 4; fi
 /bin/cat /stays
 exec /bin/sleep 1000
 ";

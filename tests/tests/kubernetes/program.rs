@@ -1,6 +1,7 @@
 //! `profile_pod` on the node: pods by name and by UID, containers by id, to their end.
 
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use agentsec_core::event::{Fact, Outcome};
@@ -42,10 +43,7 @@ impl<'a> Desk<'a> {
         let path = test.parent().unwrap().parent().unwrap().join("profile_pod");
         assert!(path.is_file(), "{} is missing", path.display());
         let mut command = self.cluster.command(path.to_str().unwrap());
-        command
-            .args(words)
-            .current_dir(self.folder.path())
-            .env("HOME", self.folder.path());
+        command.args(words).env("HOME", self.folder.path());
         for name in ["XDG_STATE_HOME", "SUDO_UID", "SUDO_GID", "SUDO_USER"] {
             command.env_remove(name);
         }
@@ -54,10 +52,11 @@ impl<'a> Desk<'a> {
 
     /// Starts it with these words, and waits until it observes.
     fn start(&'a self, profile: &'static str, words: &[&str]) -> Program<'a> {
-        let log = File::create(self.folder.path().join(format!("{profile}.log"))).unwrap();
+        let log = File::create(self.path(&format!("{profile}.log"))).unwrap();
         let mut command = self.command(words);
         command
-            .args(["--out", profile])
+            .arg("--out")
+            .arg(self.path(profile))
             .stdout(Stdio::null())
             .stderr(log);
         let child = command.spawn().unwrap();
@@ -75,15 +74,20 @@ impl<'a> Desk<'a> {
         program
     }
 
+    /// A file in the folder: on the node the working directory is another one.
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     fn load(&self, profile: &str) -> Profile {
-        Profile::load(self.folder.path().join(profile)).unwrap()
+        Profile::load(self.path(profile)).unwrap()
     }
 }
 
 impl Program<'_> {
     fn said(&self) -> String {
         let log = format!("{}.log", self.profile);
-        fs::read_to_string(self.desk.folder.path().join(log)).unwrap()
+        fs::read_to_string(self.desk.path(&log)).unwrap()
     }
 
     /// Waits for its own end, and returns what it saved.
@@ -185,7 +189,9 @@ fn the_pods_of_a_job_are_profiled_to_their_end_and_merged() {
     assert_eq!(container.workload().name(), "jobs/nightly-review/agent");
     assert_eq!(count(&container, "/bin/cat").0, 2);
 
-    let words = ["merge", "by-name", "by-uid", "--out", "job"];
+    let files = ["by-name", "by-uid", "job"].map(|name| desk.path(name));
+    let [by_name, by_uid, job] = files.each_ref().map(|file| file.to_str().unwrap());
+    let words = ["merge", by_name, by_uid, "--out", job];
     let merged = desk.command(&words).output().unwrap();
     assert!(merged.status.success(), "{merged:?}");
     let merged = desk.load("job");
