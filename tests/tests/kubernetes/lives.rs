@@ -220,6 +220,27 @@ fn a_pod_that_crashes_and_restarts_is_one_instance() {
 
 #[test]
 #[ignore = "needs a node: make test-k8s"]
+fn between_two_crashes_nothing_has_the_name_of_the_container() {
+    let cluster = cluster();
+    let space = cluster.namespace("crashes");
+    space.apply(pod("broken", &[container("agent", "exit 1")]));
+    space.until("pod/broken", |pod| {
+        let state = &pod["status"]["containerStatuses"][0]["state"];
+        state["waiting"]["reason"] == "CrashLoopBackOff"
+    });
+    let host = cluster.host();
+    cluster.until("the time between two crashes", |_| {
+        let found = host.find_pod("crashes/broken").unwrap();
+        let left = found
+            .containers
+            .iter()
+            .map(|container| container.workload.name());
+        left.collect::<Vec<_>>() == ["/pause"]
+    });
+}
+
+#[test]
+#[ignore = "needs a node: make test-k8s"]
 fn a_container_that_runs_out_of_memory_is_seen_to_be_killed() {
     let cluster = cluster();
     let space = cluster.namespace("memory");

@@ -1,5 +1,7 @@
 //! Who a pod is, and how it is found.
 
+use std::fs;
+
 use agentsec_core::workload::{CgroupDriver, FoundKind, QosClass, Workload};
 use agentsec_tests::kubernetes::{NODE, cluster};
 use serde_json::{Value, json};
@@ -60,6 +62,11 @@ fn pods_of_every_class_are_found_by_name_and_by_uid() {
         assert_eq!(container.kind, FoundKind::Container);
         let agent = Workload::kubernetes("names", name, Some("agent".into()));
         assert_eq!(container.workload, agent);
+        let processes = fs::read_to_string(container.directory.join("cgroup.procs")).unwrap();
+        let first = processes.lines().next().unwrap().parse().unwrap();
+        let of_process = host.find_process(first).unwrap();
+        assert_eq!(of_process.directory, container.directory);
+        assert_eq!(of_process.workload, agent);
         assert!(
             by_name
                 .containers
@@ -130,4 +137,32 @@ fn the_controller_of_a_pod_is_its_workload() {
         let workload = Workload::kubernetes("controllers", *expected, None);
         assert_eq!(found.workload, workload, "{name}");
     }
+}
+
+#[test]
+#[ignore = "needs a node: make test-k8s"]
+fn a_static_pod_is_one_workload_on_all_nodes() {
+    let cluster = cluster();
+    cluster.static_pod(&pod(
+        "watcher",
+        &[container("agent", "exec /bin/sleep 1000")],
+    ));
+    let host = cluster.host();
+    let name = format!("default/watcher-{NODE}");
+    let mut found = None;
+    cluster.until("the static pod", |_| {
+        found = host.find_pod(&name).ok();
+        found.as_ref().is_some_and(|pod| pod.processes == 2)
+    });
+    let found = found.unwrap();
+    assert_eq!(
+        found.workload,
+        Workload::kubernetes("default", "watcher", None)
+    );
+    let uid = found.identity.pod_uid().unwrap();
+    assert!(
+        !uid.contains('-'),
+        "the kubelet's own, not the API server's: {uid}"
+    );
+    assert_eq!(host.find_pod(uid).unwrap().directory, found.directory);
 }
