@@ -4,6 +4,8 @@
 #define AGENTSEC_FILES_H
 
 #define O_ACCMODE 3
+#define S_IFMT 0170000
+#define S_IFREG 0100000
 #if defined(__TARGET_ARCH_x86) || defined(__TARGET_ARCH_arm64)
 #define O_CREAT 0100
 #define O_TRUNC 01000
@@ -58,15 +60,16 @@ __noinline int hash_text(struct as_room *room, __u32 from, __u32 len)
 	return 0;
 }
 
-/* Appends the user's string as segment `i` and mixes it into the hash. */
-static __always_inline void add_asked(struct as_room *room, int i, __u64 user)
+/* Appends a string as segment `i` and mixes it into the hash; the user's, or the kernel's copy. */
+static __always_inline void add_asked(struct as_room *room, int i, __u64 text, const bool kernel)
 {
 	__u32 from = room->pos, len;
 	long n;
 
 	if (from > AS_DATA)
 		return;
-	n = bpf_probe_read_user_str(&room->data[from], 4096, (void *)user);
+	n = kernel ? bpf_probe_read_kernel_str(&room->data[from], 4096, (void *)text) :
+		     bpf_probe_read_user_str(&room->data[from], 4096, (void *)text);
 	if (n <= 0 || n > 4096) {
 		room->r.h.flags |= AS_F_READ_FAULT;
 		return;
@@ -106,112 +109,205 @@ struct as_names {
 	__u64 path;
 	__u64 path2;
 	__u64 flags;
+	__u32 mode;   /* of a change of permissions */
+	bool no_path; /* a descriptor, and it leads nowhere */
 };
 
-/* Where the kernel keeps no resolved path: the string as asked and the directory it starts from. */
-static __always_inline void asked(struct task_struct *task, struct as_task *t, __u32 kind,
-				  __u32 access, long ret, struct as_names *n, const bool cast)
+static __always_inline bool names_two(__u32 kind)
 {
-	struct path base = {}, base2 = {};
-	struct as_fact_key *key;
-	struct as_room *room;
-	__u32 from = 0;
+	return kind == AS_RENAME || kind == AS_LINK || kind == AS_SYMLINK;
+}
 
-	room = room_get(t->slot, kind);
-	if (!room)
-		return;
+/*
+ * Where the kernel keeps no resolved path: the string as asked and the directory it starts from.
+ * Fills the room's key and strings; the directories are walked by asked_from.
+ */
+static __always_inline void asked_key(struct as_room *room, struct task_struct *task,
+				      struct as_task *t, __u32 kind, __u32 access, long ret,
+				      struct as_names *n, struct path *base, struct path *base2,
+				      const bool kernel)
+{
+	struct as_fact_key *key = &room->r.key;
+	__u32 from;
+
 	fill_header(room, t->slot, kind, AS_F_UNRESOLVED | (t->phase ? 0 : AS_F_RUNTIME));
 	sip_init(&room->sip, config.key);
-	add_asked(room, 0, n->path);
-	if (room->r.h.seg[0] == 0 || room->data[0] != '/')
-		base_of(task, n->dirfd, &base);
-	sip_word(&room->sip, (__u64)base.dentry);
-	sip_word(&room->sip, (__u64)base.mnt);
-	if (kind == AS_RENAME) {
-		from = room->pos;
-		add_asked(room, 2, n->path2);
-		if (room->r.h.seg[2] == 0 || (from <= AS_DATA && room->data[from] != '/'))
-			base_of(task, n->dirfd2, &base2);
-		sip_word(&room->sip, (__u64)base2.dentry);
-		sip_word(&room->sip, (__u64)base2.mnt);
+	if (!n->no_path) {
+		add_asked(room, 0, n->path, kernel);
+		if (room->r.h.seg[0] == 0 || room->data[0] != '/')
+			base_of(task, n->dirfd, base);
 	}
-	key = &room->r.key;
+	sip_word(&room->sip, (__u64)base->dentry);
+	sip_word(&room->sip, (__u64)base->mnt);
+	if (names_two(kind)) {
+		from = room->pos;
+		add_asked(room, 2, n->path2, kernel);
+		/* What a symbolic link says starts nowhere. */
+		if (kind != AS_SYMLINK &&
+		    (room->r.h.seg[2] == 0 || (from <= AS_DATA && room->data[from] != '/')))
+			base_of(task, n->dirfd2, base2);
+		sip_word(&room->sip, (__u64)base2->dentry);
+		sip_word(&room->sip, (__u64)base2->mnt);
+	}
+	room->r.arg[1] = (__u64)n->mode << 32;
 	key->slot = t->slot;
 	key->kind_aux = kind | (access | (t->phase ? 0 : AS_A_RUNTIME)) << 8;
 	if (ret < 0)
 		key->kind_aux |= (__u32)(-ret & 0xfff) << (8 + AS_AUX_ERRNO_SHIFT);
 	key->a = sip_first(&room->sip);
 	key->b = sip_second(&room->sip);
-	key->c = 0;
-	if (touch(key) == TOUCH_NEW) {
-		fill_actor(&room->r.h, task);
-		/* Segments lie in the order 0, 2, 1, 3: both strings, then both directories. */
-		if (base.dentry)
-			add_path(room, 1, base.dentry, base.mnt, task, cast);
-		if (kind == AS_RENAME && base2.dentry)
-			add_path(room, 3, base2.dentry, base2.mnt, task, cast);
+	key->c = n->mode;
+}
+
+/* Segments lie in the order 0, 2, 1, 3: both strings, then both directories. */
+static __always_inline void asked_from(struct as_room *room, struct task_struct *task,
+				       struct path *base, struct path *base2, const bool cast)
+{
+	fill_actor(&room->r.h, task);
+	if (base->dentry)
+		add_path(room, 1, base->dentry, base->mnt, task, cast);
+	if (base2->dentry)
+		add_path(room, 3, base2->dentry, base2->mnt, task, cast);
+}
+
+static __always_inline void asked(struct task_struct *task, struct as_task *t, __u32 kind,
+				  __u32 access, long ret, struct as_names *n, const bool cast)
+{
+	struct path base = {}, base2 = {};
+	struct as_room *room;
+
+	room = room_get(t->slot, kind);
+	if (!room)
+		return;
+	asked_key(room, task, t, kind, access, ret, n, &base, &base2, false);
+	if (touch(&room->r.key) == TOUCH_NEW) {
+		asked_from(room, task, &base, &base2, cast);
 		hand_over(room);
 	}
 	room_put(room);
+}
+
+/* Identity of a file: its inode, and the mount and the name that it was reached by. */
+static __always_inline void file_key(struct as_fact_key *key, struct task_struct *task,
+				     struct file *file, const bool cast)
+{
+	struct dentry *dentry = PEEK(cast, file, file, f_path.dentry);
+	/* Read as numbers: they are mixed into the key. */
+	struct vfsmount *mnt = BPF_CORE_READ(file, f_path.mnt);
+	struct inode *inode = PEEK(cast, file, file, f_inode);
+	struct fs_struct *fs = task->fs;
+	struct super_block *sb;
+	__u64 place, parent;
+
+	key->a = PEEK(cast, inode, inode, i_ino);
+	/* The same inode under another mount or another root has another path. */
+	place = (__u64)mnt * 0x9e3779b97f4a7c15ULL +
+		(__u64)BPF_CORE_READ(fs, root.dentry) * 0xc2b2ae3d27d4eb4fULL;
+	sb = PEEK(cast, inode, inode, i_sb);
+	key->b = PEEK(cast, super_block, sb, s_dev) | (place & ~0xffffffffULL);
+	parent = (__u64)BPF_CORE_READ(dentry, d_parent);
+	key->c = PEEK(cast, dentry, dentry, d_name.hash_len) ^ parent >> 4;
+}
+
+/* Delivers what is new about a file that the kernel has at hand. */
+static __always_inline int first_sight(struct as_fact_key *key, struct file *file, __u32 flags,
+				       __u32 mode, const bool cast)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 kind = key->kind_aux & 0xff;
+	struct as_room *room = room_get(key->slot, kind);
+	struct dentry *dentry;
+
+	if (!room)
+		return 0;
+	fill_header(room, key->slot, kind, flags);
+	fill_actor(&room->r.h, task);
+	room->r.key = *key;
+	dentry = BPF_CORE_READ(file, f_path.dentry);
+	if (!BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry)
+		room->r.h.flags |= AS_F_DELETED;
+	room->r.arg[0] = key->a;
+	room->r.arg[1] = (__u32)key->b | (__u64)mode << 32;
+	add_path(room, 0, dentry, BPF_CORE_READ(file, f_path.mnt), task, cast);
+	hand_over(room);
+	room_put(room);
+	return 0;
+}
+
+/* Not static, as the walks: looked at once in each program. */
+__noinline int first_sight_cast(struct as_fact_key *key, __u64 file, __u32 flags, __u32 mode)
+{
+	return key ? first_sight(key, (struct file *)file, flags, mode, true) : 0;
+}
+
+__noinline int first_sight_probe(struct as_fact_key *key, __u64 file, __u32 flags, __u32 mode)
+{
+	return key ? first_sight(key, (struct file *)file, flags, mode, false) : 0;
+}
+
+static __always_inline void sight(struct as_fact_key *key, struct file *file, __u32 flags,
+				  __u32 mode, const bool cast)
+{
+	if (touch(key) != TOUCH_NEW)
+		return;
+	if (cast)
+		first_sight_cast(key, (__u64)file, flags, mode);
+	else
+		first_sight_probe(key, (__u64)file, flags, mode);
+}
+
+/* What was done to a file that the call has by a descriptor. */
+static __always_inline void done_to(struct task_struct *task, struct as_task *t, __u32 kind,
+				    struct file *file, long ret, __u32 mode, const bool cast)
+{
+	struct as_fact_key key = {};
+
+	key.slot = t->slot;
+	key.kind_aux = kind | (t->phase ? 0 : AS_A_RUNTIME) << 8;
+	if (ret < 0 && ret >= -4095)
+		key.kind_aux |= (__u32)-ret << (8 + AS_AUX_ERRNO_SHIFT);
+	file_key(&key, task, file, cast);
+	/* Each mode is a fact of its own. */
+	key.c ^= (__u64)mode << 48;
+	sight(&key, file, t->phase ? 0 : AS_F_RUNTIME, mode, cast);
 }
 
 static __always_inline void opened(struct task_struct *task, struct as_task *t, __u32 fd,
 				   __u64 flags, const bool cast)
 {
 	struct file *file = file_of(task, fd);
-	struct fs_struct *fs = task->fs;
 	struct as_fact_key key = {};
-	struct dentry *dentry;
-	struct vfsmount *mnt;
 	struct inode *inode;
-	struct as_room *room;
-	struct super_block *sb;
-	__u32 access, real;
-	__u64 place, parent;
+	__u32 access, real, note;
+	__u16 mode;
 
 	if (!file) {
 		/* Closed by another thread since. */
 		count_lost(t->slot, AS_OPEN);
 		return;
 	}
-	dentry = PEEK(cast, file, file, f_path.dentry);
-	/* Read as numbers: they are mixed into the key. */
-	mnt = BPF_CORE_READ(file, f_path.mnt);
-	inode = PEEK(cast, file, file, f_inode);
 	real = PEEK(cast, file, file, f_flags);
 	/* The kernel drops the flags that act once. */
 	access = access_of((real & ~(O_CREAT | O_TRUNC)) | (flags & (O_CREAT | O_TRUNC)));
 	key.slot = t->slot;
 	key.kind_aux = AS_OPEN | (access | (t->phase ? 0 : AS_A_RUNTIME)) << 8;
-	key.a = PEEK(cast, inode, inode, i_ino);
-	/* The same inode under another mount or another root has another path. */
-	place = (__u64)mnt * 0x9e3779b97f4a7c15ULL +
-		(__u64)BPF_CORE_READ(fs, root.dentry) * 0xc2b2ae3d27d4eb4fULL;
-	sb = PEEK(cast, inode, inode, i_sb);
-	key.b = PEEK(cast, super_block, sb, s_dev) | (place & ~0xffffffffULL);
-	parent = (__u64)BPF_CORE_READ(dentry, d_parent);
-	key.c = PEEK(cast, dentry, dentry, d_name.hash_len) ^ parent >> 4;
-	if (touch(&key) != TOUCH_NEW)
-		return;
-	room = room_get(t->slot, AS_OPEN);
-	if (!room)
-		return;
-	fill_header(room, t->slot, AS_OPEN, t->phase ? 0 : AS_F_RUNTIME);
-	fill_actor(&room->r.h, task);
-	room->r.key = key;
+	file_key(&key, task, file, cast);
+	note = t->phase ? 0 : AS_F_RUNTIME;
 	if ((real ^ flags) & (O_ACCMODE | O_PATH))
-		room->r.h.flags |= AS_F_UNSTABLE;
-	if (!BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry)
-		room->r.h.flags |= AS_F_DELETED;
-	room->r.arg[0] = key.a;
-	room->r.arg[1] = (__u32)key.b;
-	add_path(room, 0, dentry, mnt, task, cast);
-	hand_over(room);
-	room_put(room);
+		note |= AS_F_UNSTABLE;
+	sight(&key, file, note, 0, cast);
+	if (!(access & AS_A_WRITE))
+		return;
+	inode = PEEK(cast, file, file, f_inode);
+	mode = PEEK(cast, inode, inode, i_mode);
+	if ((mode & S_IFMT) != S_IFREG || !(mode & 0111))
+		return;
+	key.kind_aux = AS_WRITE_EXEC | (t->phase ? 0 : AS_A_RUNTIME) << 8;
+	sight(&key, file, note, 0, cast);
 }
 
 /* open, creat, openat, openat2, open_by_handle_at. */
-static __always_inline void call_open(struct task_struct *task, struct as_task *t,
+static __always_inline void handle_open(struct task_struct *task, struct as_task *t,
 				      struct pt_regs *regs, long ret, const bool cast)
 {
 	bool compat = is_compat(task);
@@ -240,51 +336,6 @@ static __always_inline void call_open(struct task_struct *task, struct as_task *
 		asked(task, t, AS_OPEN_FAILED, access_of(n.flags), ret, &n, cast);
 }
 
-/* execve and execveat that failed; unlink, rmdir, unlinkat, rename, renameat, renameat2. */
-static __always_inline void call_path(struct task_struct *task, struct as_task *t,
-				      struct pt_regs *regs, long ret, const bool cast)
-{
-	bool compat = is_compat(task);
-	__u32 class = class_of(regs, compat), kind;
-	struct as_names n = { .dirfd = AT_FDCWD, .dirfd2 = AT_FDCWD };
-	bool at = class == AS_C_EXECVEAT || class == AS_C_UNLINKAT || class == AS_C_RENAMEAT;
-
-	if (class == AS_C_EXECVE || class == AS_C_EXECVEAT) {
-		if (ret >= 0)
-			return;
-		kind = AS_EXEC_FAILED;
-	} else if (class == AS_C_UNLINK || class == AS_C_UNLINKAT) {
-		kind = AS_UNLINK;
-	} else {
-		kind = AS_RENAME;
-		n.dirfd2 = at ? (int)call_arg(regs, 2, compat) : AT_FDCWD;
-		n.path2 = at ? call_arg(regs, 3, compat) : call_arg(regs, 1, compat);
-	}
-	if (at)
-		n.dirfd = call_arg(regs, 0, compat);
-	n.path = at ? call_arg(regs, 1, compat) : call_arg(regs, 0, compat);
-	asked(task, t, kind, 0, ret, &n, cast);
-}
-
-#define AS_FORM_cast true
-#define AS_FORM_probe false
-
-/* One program per handler and form of the walk. */
-#define HANDLER(name, cast)                                                                  \
-	SEC("?tp_btf/sys_exit")                                                              \
-	int BPF_PROG(name##_##cast, struct pt_regs *regs, long ret)                          \
-	{                                                                                    \
-		struct task_struct *task = bpf_get_current_task_btf();                       \
-		struct as_task *t = gate(task);                                              \
-                                                                                             \
-		if (t)                                                                       \
-			name(task, t, regs, ret, AS_FORM_##cast);                        \
-		return 0;                                                                    \
-	}
-
-HANDLER(call_open, cast)
-HANDLER(call_open, probe)
-HANDLER(call_path, cast)
-HANDLER(call_path, probe)
+PATH_HANDLER(open)
 
 #endif

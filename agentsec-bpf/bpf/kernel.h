@@ -31,6 +31,10 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
+/* Whether the kernel has a helper is asked of its type information. */
+enum bpf_func_id {
+	BPF_FUNC_find_vma = 180,
+};
 enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 };
 enum { BPF_F_NO_PREALLOC = 1, BPF_F_CLONE = 1 << 9 };
 enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
@@ -38,6 +42,7 @@ enum { BPF_SK_STORAGE_GET_F_CREATE = 1 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
 
+#define ENOENT 2
 #define EEXIST 17
 #define EALREADY 114
 #define EISCONN 106
@@ -221,6 +226,11 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
+};
+
+struct vm_area_struct {
+	unsigned long vm_end;
+	struct file *vm_file;
 };
 
 struct linux_binprm {

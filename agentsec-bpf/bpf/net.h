@@ -244,11 +244,9 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 }
 
 /* A connect that never left the machine: refused by policy, no route, no such family. */
-SEC("tp_btf/sys_exit")
-int BPF_PROG(call_connect, struct pt_regs *regs, long ret)
+static __always_inline int handle_connect(struct task_struct *task, struct as_task *t,
+				     struct pt_regs *regs, long ret)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct as_task *t = gate(task);
 	bool compat = is_compat(task);
 	struct as_fact_key key = {};
 	struct as_address a = {};
@@ -259,8 +257,6 @@ int BPF_PROG(call_connect, struct pt_regs *regs, long ret)
 	__u8 raw[28] = {};
 	__u64 user, handled;
 
-	if (!t)
-		return 0;
 	handled = t->connecting;
 	t->connecting = 0;
 	if (ret >= 0 || ret == -EALREADY || ret == -EISCONN || ret == -EINPROGRESS)
@@ -300,11 +296,9 @@ int BPF_PROG(call_connect, struct pt_regs *regs, long ret)
 	return 0;
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(call_accept, struct pt_regs *regs, long ret)
+static __always_inline int handle_accept(struct task_struct *task, struct as_task *t,
+				     struct pt_regs *regs, long ret)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct as_task *t = gate(task);
 	struct as_fact_key key = {};
 	struct as_address a = {};
 	struct as_conn conn = {};
@@ -314,7 +308,7 @@ int BPF_PROG(call_accept, struct pt_regs *regs, long ret)
 	struct file *file;
 	__u64 address;
 
-	if (!t || ret < 0)
+	if (ret < 0)
 		return 0;
 	file = file_of(task, ret);
 	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & 0170000) != 0140000)
@@ -337,5 +331,8 @@ int BPF_PROG(call_accept, struct pt_regs *regs, long ret)
 		count_lost(t->slot, AS_INBOUND);
 	return 0;
 }
+
+HANDLER(connect)
+HANDLER(accept)
 
 #endif

@@ -211,6 +211,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (!t)
 		return 0;
 	count_last_call(task, t);
+	end_flow(task);
 	signal = task->signal;
 	if (BPF_CORE_READ(signal, live.counter) > 0)
 		return 0;

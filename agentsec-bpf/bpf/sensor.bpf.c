@@ -11,9 +11,13 @@
 #include "gate.h"
 #include "record.h"
 #include "walk.h"
+#include "bytes.h"
 #include "process.h"
 #include "syscalls.h"
+#include "steady.h"
 #include "files.h"
+#include "paths.h"
+#include "io.h"
 #include "net.h"
 
 _Static_assert(sizeof(struct as_header) == 64, "header");

@@ -26,6 +26,8 @@ static __always_inline __u64 call_arg(struct pt_regs *regs, int n, bool compat)
 		return compat ? (__u32)regs->dx : regs->dx;
 	case 3:
 		return compat ? (__u32)regs->si : regs->r10;
+	case 4:
+		return compat ? (__u32)regs->di : regs->r8;
 	default:
 		return 0;
 	}
@@ -42,7 +44,7 @@ static __always_inline int call_number(struct pt_regs *regs)
 }
 static __always_inline __u64 call_arg(struct pt_regs *regs, int n, bool compat)
 {
-	__u64 v = n ? regs->regs[n & 3] : regs->orig_x0;
+	__u64 v = n ? regs->regs[n & 7] : regs->orig_x0;
 
 	return compat ? (__u32)v : v;
 }
@@ -158,7 +160,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	if (class == AS_C_FORK && ret == 0)
 		return 0; /* the child's return */
 	count_call(task, t, nr & (AS_SYSCALLS - 1), ret, compat);
-	if (class)
+	/* In the other gear they hang on the tracepoints of these calls alone. */
+	if (class && !control.steady)
 		bpf_tail_call(ctx, &handlers, class);
 	return 0;
 }

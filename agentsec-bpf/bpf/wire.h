@@ -26,6 +26,19 @@ enum as_kind {
 	AS_SCOPE_CLOSED = 14,
 	/* A process with several threads entered a scope: its other threads need a mark. */
 	AS_MOVED = 15,
+	/* What was done to files beyond opening them: as asked (AS_F_UNRESOLVED) or as found. */
+	AS_LINK = 24,
+	AS_SYMLINK = 25,
+	AS_MKDIR = 26,
+	AS_MKNOD = 27,
+	AS_CHMOD = 28,
+	AS_CHOWN = 29,
+	AS_TRUNCATE = 30,
+	AS_SETXATTR = 31,
+	AS_REMOVEXATTR = 32,
+	AS_MAP_EXEC = 33,
+	AS_ACTION = 37, /* a: number of the action, b: its detail */
+	AS_WRITE_EXEC = 46,
 	AS_KINDS = 64,
 };
 
@@ -69,13 +82,27 @@ enum as_class {
 	AS_C_OPENHANDLE = 5,/* mount fd, handle, flags */
 	AS_C_EXECVE = 6,    /* path */
 	AS_C_EXECVEAT = 7,  /* dirfd, path */
-	AS_C_UNLINK = 8,    /* path */
-	AS_C_UNLINKAT = 9,  /* dirfd, path */
-	AS_C_RENAME = 10,   /* old, new */
-	AS_C_RENAMEAT = 11, /* olddirfd, old, newdirfd, new */
+	/* 8 to 11 are retired. */
 	AS_C_CONNECT = 12,  /* fd, address, length */
 	AS_C_ACCEPT = 13,   /* fd */
 	AS_C_FORK = 14,     /* returns twice */
+	/* These make a record of the kind in as_config.sys_kind. */
+	AS_C_PATH = 28,     /* path */
+	AS_C_PATHAT = 29,   /* dirfd, path */
+	AS_C_FD = 30,       /* fd */
+	AS_C_FALLOCATE = 31,/* fd, mode */
+	AS_C_TWO = 32,      /* old, new */
+	AS_C_TWOAT = 33,    /* olddirfd, old, newdirfd, new */
+	AS_C_SYMLINK = 34,  /* target, path */
+	AS_C_SYMLINKAT = 35,/* target, dirfd, path */
+	AS_C_MMAP = 36,     /* address, length, protection, flags, fd */
+	AS_C_MMAP_OLD = 37, /* the same in memory */
+	AS_C_MPROTECT = 38, /* address, length, protection */
+	/* Bytes of files. */
+	AS_C_READ = 39,     /* fd */
+	AS_C_WRITE = 40,    /* fd */
+	AS_C_SENDFILE = 41, /* to fd, from fd */
+	AS_C_COPY = 42,     /* from fd, offset, to fd */
 	AS_CLASSES = 64,
 };
 
@@ -211,12 +238,17 @@ struct as_config {
 	__u32 nr_exit[2];
 	__u32 nr_exit_group[2];
 	__u8 sys_class[2][AS_SYSCALLS]; /* native, compat */
+	__u8 sys_kind[2][AS_SYSCALLS];  /* of the record, where the class leaves it open */
+	__u32 io_uring_action; /* number of the action that is an operation of an io_uring */
+	__u32 pad;
 };
 
 /* Written by user space at run time. */
 struct as_control {
 	__u32 epoch;     /* raised when labels may have changed */
 	__u32 log_forks; /* a process tree is being added */
+	__u32 steady;    /* handlers are entered from the tracepoints of their own calls */
+	__u32 pad;
 };
 
 /* Written by the kernel at run time. */

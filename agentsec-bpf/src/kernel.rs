@@ -7,6 +7,7 @@ use libbpf_rs::{Link, MapCore, MapFlags, MapImpl, Object, ProgramInput, ProgramM
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::error::{Context, LoadError, LoadErrorKind};
+use crate::gear::Gears;
 use crate::load::{self, Options};
 use crate::plan::{self, GROUPS, HANDLERS, Plan};
 use crate::ring::Ring;
@@ -26,20 +27,13 @@ pub struct Hook {
 /// The loaded programs. Dropping it detaches them all.
 pub struct Kernel {
     object: Object,
-    links: Mutex<Links>,
+    /// What keeps the programs attached that always are.
+    links: Mutex<Vec<Link>>,
+    gears: Mutex<Gears>,
     hooks: Vec<Hook>,
     control: Mutex<wire::Control>,
     pub(crate) slots: u32,
-}
-
-/// What keeps the programs attached.
-#[derive(Debug, Default)]
-struct Links {
-    always: Vec<Link>,
-    /// Only while somebody's system calls are counted.
-    sys_exit: Option<Link>,
-    /// For good: nothing is attached again.
-    detached: bool,
+    pub(crate) calls: Vec<&'static str>,
 }
 
 impl std::fmt::Debug for Kernel {
@@ -57,12 +51,14 @@ impl Kernel {
         let mut kernel = Self {
             object,
             links: Mutex::default(),
+            gears: Mutex::default(),
             hooks: Vec::new(),
             control: Mutex::new(wire::Control {
                 epoch: 1,
                 ..wire::Control::default()
             }),
             slots: options.slots,
+            calls: options.calls.clone(),
         };
         let Plan { cast, mut missing } = plan;
         let (result, log) = printer::captured(|| kernel.attach_all(&mut missing));
@@ -91,7 +87,13 @@ impl Kernel {
                 continue;
             }
             // Attached later, while a scope is active; attached for one run; never attached.
-            if matches!(bare, "on_sys_exit" | "mark_tasks" | "identify_consumer") {
+            let later = [
+                "on_sys_exit",
+                "on_signal",
+                "mark_tasks",
+                "identify_consumer",
+            ];
+            if later.contains(&bare) {
                 continue;
             }
             match attach(&program) {
@@ -114,7 +116,7 @@ impl Kernel {
             )
             .context(|| format!("cannot register the handler of class {class}"))?;
         }
-        self.links().always = links;
+        *self.links() = links;
         Ok(())
     }
 
@@ -123,27 +125,21 @@ impl Kernel {
         &self.hooks
     }
 
-    /// Attaches or detaches the one program that every system call of the machine pays for.
-    pub fn watch_syscalls(&self, on: bool) -> Result<(), LoadError> {
-        let missing = |h: &Hook| h.group == "syscall" && h.missing.is_some();
-        if self.hooks.iter().any(missing) {
-            return Ok(());
-        }
-        let mut links = self.links();
-        if !on {
-            links.sys_exit = None;
-        } else if links.sys_exit.is_none() && !links.detached {
-            links.sys_exit = Some(attach(&self.program("on_sys_exit")?)?);
-        }
-        Ok(())
+    pub(crate) fn is_missing(&self, group: &str) -> bool {
+        let missing = |h: &Hook| h.group == group && h.missing.is_some();
+        self.hooks.iter().any(missing)
+    }
+
+    /// Whether a program was loaded.
+    pub(crate) fn has_program(&self, name: &str) -> bool {
+        let mut programs = self.object.progs();
+        programs.any(|p| p.name() == name && p.autoload())
     }
 
     /// Takes every program off its hook, for good. What was counted can still be read.
     pub fn detach(&self) {
-        *self.links() = Links {
-            detached: true,
-            ..Links::default()
-        };
+        self.park();
+        self.links().clear();
     }
 
     /// Runs the iterator that labels threads which exist already.
@@ -179,11 +175,15 @@ impl Kernel {
         Ok(state.unwrap_or_default())
     }
 
-    fn links(&self) -> MutexGuard<'_, Links> {
+    fn links(&self) -> MutexGuard<'_, Vec<Link>> {
         self.links.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    fn program(&self, name: &str) -> Result<ProgramMut<'_>, LoadError> {
+    pub(crate) fn gears(&self) -> MutexGuard<'_, Gears> {
+        self.gears.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub(crate) fn program(&self, name: &str) -> Result<ProgramMut<'_>, LoadError> {
         self.object
             .progs_mut()
             .find(|p| p.name() == name)
@@ -241,7 +241,7 @@ fn hooks(cast: bool, missing: &[(&'static str, String)]) -> Vec<Hook> {
     GROUPS.iter().map(|&(group, _)| hook(group)).collect()
 }
 
-fn attach(program: &ProgramMut<'_>) -> Result<Link, LoadError> {
+pub(crate) fn attach(program: &ProgramMut<'_>) -> Result<Link, LoadError> {
     program
         .attach()
         .context(|| format!("cannot attach `{}`", program.name().to_string_lossy()))

@@ -19,12 +19,12 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
         ],
     ),
     ("syscall", &["on_sys_exit", "on_signal"]),
-    ("file", &["call_open", "call_path"]),
+    ("file", &["call_open", "call_path", "call_map", "call_io"]),
     ("peer", &["on_tcp_state", "call_connect", "call_accept"]),
 ];
 
 /// Programs entered by tail call, by class of system call.
-pub(crate) const HANDLERS: [(u8, &str); 13] = [
+pub(crate) const HANDLERS: [(u8, &str); 24] = [
     (class::OPEN, "call_open"),
     (class::CREAT, "call_open"),
     (class::OPENAT, "call_open"),
@@ -32,12 +32,23 @@ pub(crate) const HANDLERS: [(u8, &str); 13] = [
     (class::OPENHANDLE, "call_open"),
     (class::EXECVE, "call_path"),
     (class::EXECVEAT, "call_path"),
-    (class::UNLINK, "call_path"),
-    (class::UNLINKAT, "call_path"),
-    (class::RENAME, "call_path"),
-    (class::RENAMEAT, "call_path"),
     (class::CONNECT, "call_connect"),
     (class::ACCEPT, "call_accept"),
+    (class::PATH, "call_path"),
+    (class::PATHAT, "call_path"),
+    (class::FD, "call_path"),
+    (class::FALLOCATE, "call_path"),
+    (class::TWO, "call_path"),
+    (class::TWOAT, "call_path"),
+    (class::SYMLINK, "call_path"),
+    (class::SYMLINKAT, "call_path"),
+    (class::MMAP, "call_map"),
+    (class::MMAP_OLD, "call_map"),
+    (class::MPROTECT, "call_map"),
+    (class::READ, "call_io"),
+    (class::WRITE, "call_io"),
+    (class::SENDFILE, "call_io"),
+    (class::COPY, "call_io"),
 ];
 
 /// Which form of the path walk, and which groups are given up.

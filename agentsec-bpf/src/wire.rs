@@ -23,6 +23,18 @@ pub mod kind {
     pub const SCOPE_OPENED: u8 = 13;
     pub const SCOPE_CLOSED: u8 = 14;
     pub const MOVED: u8 = 15;
+    pub const LINK: u8 = 24;
+    pub const SYMLINK: u8 = 25;
+    pub const MKDIR: u8 = 26;
+    pub const MKNOD: u8 = 27;
+    pub const CHMOD: u8 = 28;
+    pub const CHOWN: u8 = 29;
+    pub const TRUNCATE: u8 = 30;
+    pub const SETXATTR: u8 = 31;
+    pub const REMOVEXATTR: u8 = 32;
+    pub const MAP_EXEC: u8 = 33;
+    pub const ACTION: u8 = 37;
+    pub const WRITE_EXEC: u8 = 46;
 }
 
 /// Bits of [`Header::flags`].
@@ -67,13 +79,24 @@ pub mod class {
     pub const OPENHANDLE: u8 = 5;
     pub const EXECVE: u8 = 6;
     pub const EXECVEAT: u8 = 7;
-    pub const UNLINK: u8 = 8;
-    pub const UNLINKAT: u8 = 9;
-    pub const RENAME: u8 = 10;
-    pub const RENAMEAT: u8 = 11;
     pub const CONNECT: u8 = 12;
     pub const ACCEPT: u8 = 13;
     pub const FORK: u8 = 14;
+    pub const PATH: u8 = 28;
+    pub const PATHAT: u8 = 29;
+    pub const FD: u8 = 30;
+    pub const FALLOCATE: u8 = 31;
+    pub const TWO: u8 = 32;
+    pub const TWOAT: u8 = 33;
+    pub const SYMLINK: u8 = 34;
+    pub const SYMLINKAT: u8 = 35;
+    pub const MMAP: u8 = 36;
+    pub const MMAP_OLD: u8 = 37;
+    pub const MPROTECT: u8 = 38;
+    pub const READ: u8 = 39;
+    pub const WRITE: u8 = 40;
+    pub const SENDFILE: u8 = 41;
+    pub const COPY: u8 = 42;
 }
 
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -232,6 +255,9 @@ pub struct Config {
     pub nr_exit: [u32; 2],
     pub nr_exit_group: [u32; 2],
     pub sys_class: [[u8; SYSCALLS]; 2],
+    pub sys_kind: [[u8; SYSCALLS]; 2],
+    pub io_uring_action: u32,
+    pub pad: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -239,6 +265,8 @@ pub struct Config {
 pub struct Control {
     pub epoch: u32,
     pub log_forks: u32,
+    pub steady: u32,
+    pub pad: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -292,8 +320,8 @@ impl<'a> Record<'a> {
         let size = usize::try_from(head.header.size).ok()?;
         let mut rest = bytes.get(size_of::<RecordHead>()..size)?;
         let mut segments = [&[][..]; 4];
-        // A rename carries both strings before both directories.
-        let order = if head.header.kind == kind::RENAME {
+        // What names two paths carries both strings before both directories.
+        let order = if matches!(head.header.kind, kind::RENAME | kind::LINK | kind::SYMLINK) {
             [0, 2, 1, 3]
         } else {
             [0, 1, 2, 3]

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use agentsec_bpf::{Kernel, LoadError, LoadErrorKind, Options};
+use agentsec_bpf::{Gear, Kernel, LoadError, LoadErrorKind, Options};
 
 /// Set for a child that shall only try to load and print how it went.
 const ONLY_TRY: &str = "AGENTSEC_TEST_ONLY_TRY";
@@ -18,6 +18,9 @@ fn options() -> Options {
         typed_walk: true,
         key: [1, 2],
         sys_class: [[0; 512]; 2],
+        calls: vec!["openat", "connect", "no_such_call"],
+        sys_kind: [[0; 512]; 2],
+        io_uring_action: 0,
         nr_rt_sigreturn: [15, 173],
         nr_exit: [60, 1],
         nr_exit_group: [231, 252],
@@ -55,9 +58,24 @@ fn loads() {
     let processors = libbpf_rs::num_possible_cpus().expect("it can be counted");
     assert_eq!(rings.len(), processors + 1, "one each, and the urgent one");
     assert!(rings.iter().all(|r| r.backlog() == 0));
-    kernel.watch_syscalls(true).expect("attaches");
-    kernel.watch_syscalls(true).expect("is attached already");
-    kernel.watch_syscalls(false).expect("detaches");
+    let gears = [
+        Gear::Counting,
+        Gear::Counting,
+        Gear::Steady,
+        Gear::Steady,
+        Gear::Counting,
+        Gear::Steady,
+        Gear::Off,
+    ];
+    for gear in gears {
+        assert_eq!(kernel.shift(gear).expect("shifts"), gear);
+        assert_eq!(kernel.steady_refused(), None);
+    }
+    let gaps = kernel.steady_gaps();
+    assert!(
+        gaps.iter().any(|gap| gap.starts_with("no_such_call")),
+        "{gaps:?}"
+    );
     kernel.mark_tasks().expect("iterates");
 }
 
@@ -117,7 +135,7 @@ fn what_is_detached_stays_detached() {
         return;
     }
     let (kernel, _rings) = load();
-    kernel.watch_syscalls(true).expect("attaches");
+    kernel.shift(Gear::Counting).expect("attaches");
     let own = || {
         // Links of this process's own programs, whatever else the machine runs.
         let directory = std::fs::read_dir("/proc/self/fd").expect("procfs");
@@ -133,7 +151,7 @@ fn what_is_detached_stays_detached() {
     kernel.detach();
     let after = own();
     assert!(before >= after + 9, "{before} links, then {after}");
-    kernel.watch_syscalls(true).expect("nothing to do");
+    kernel.shift(Gear::Counting).expect("nothing to do");
     assert_eq!(own(), after, "it does not attach again");
     kernel.state().expect("what was counted can be read");
 }

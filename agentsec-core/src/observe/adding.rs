@@ -12,7 +12,7 @@ use super::control::Shared;
 use super::refused::refused;
 use super::registry::Opening;
 use super::roots::{boot_nanos, cgroup_id};
-use super::scope::UnitPolicy;
+use super::scope::Scope;
 use super::trees;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{BootTime, ScopeId, Text};
@@ -24,7 +24,7 @@ impl Shared {
     pub(crate) fn add_cgroup(
         &self,
         path: &Path,
-        units: UnitPolicy,
+        scope: &Scope,
         each_below: bool,
     ) -> Result<ScopeId> {
         let kernel = &self.kernel;
@@ -54,8 +54,9 @@ impl Shared {
         let opening = Opening {
             outer,
             cgroup: Some(path_text),
-            units,
+            units: scope.units,
             each_below,
+            syscalls: scope.syscalls,
         };
         let (slot, id) = self.open(opening, cgroup, flags)?;
         let placed = if each_below {
@@ -78,19 +79,15 @@ impl Shared {
     }
 
     /// `launching`: the process waits to become a command of ours.
-    pub(crate) fn add_process(
-        &self,
-        pid: u32,
-        units: UnitPolicy,
-        launching: bool,
-    ) -> Result<ScopeId> {
+    pub(crate) fn add_process(&self, pid: u32, scope: &Scope, launching: bool) -> Result<ScopeId> {
         let handle = trees::open(&self.roots, pid)?;
         let outer = self.around(pid, handle.as_fd())?;
         let opening = Opening {
             outer,
             cgroup: None,
-            units,
+            units: scope.units,
             each_below: false,
+            syscalls: scope.syscalls,
         };
         let (slot, id) = self.open(opening, 0, scope_flag::TREE)?;
         let marked = trees::mark(self, handle.as_fd(), pid, slot, launching);
@@ -132,7 +129,7 @@ impl Shared {
             return Err(refused(e));
         }
         registry.insert(slot, id, opening, BootTime(boot_nanos()));
-        if let Err(e) = self.follow_scopes(&registry) {
+        if let Err(e) = self.follow_scopes(&mut registry) {
             drop(registry);
             self.end_scope(id)?;
             return Err(e);

@@ -25,6 +25,7 @@ pub struct Command {
     user: Option<(u32, u32, Vec<u32>)>,
     stdout_to_stderr: bool,
     fresh_cgroup: bool,
+    syscalls: bool,
 }
 
 /// How a command ended.
@@ -41,6 +42,7 @@ impl Command {
             user: None,
             stdout_to_stderr: false,
             fresh_cgroup: true,
+            syscalls: true,
         }
     }
 
@@ -98,6 +100,18 @@ impl Command {
         self
     }
 
+    /// Whether its system calls are counted, as they are by default: see [`Scope::syscalls`].
+    #[must_use]
+    pub fn syscalls(mut self, count: bool) -> Self {
+        self.syscalls = count;
+        self
+    }
+
+    /// What makes it a scope.
+    fn scope(&self, scope: Scope) -> Scope {
+        scope.units(UnitPolicy::WholeLife).syscalls(self.syscalls)
+    }
+
     fn start(&self, control: &Control) -> Result<Child> {
         let prepared = self.prepare()?;
         if self.fresh_cgroup {
@@ -110,7 +124,8 @@ impl Command {
         let scope = {
             let shared = &control.shared;
             let _one_at_a_time = shared.adding.lock();
-            shared.add_process(started.pid, UnitPolicy::WholeLife, true)?
+            let scope = self.scope(Scope::process(started.pid)?);
+            shared.add_process(started.pid, &scope, true)?
         };
         if let Err(e) = started.go(&self.program) {
             control.remove_scope(scope)?;
@@ -129,7 +144,7 @@ impl Command {
         let Some(cgroup) = FreshCgroup::make(&control.shared.roots) else {
             return Ok(None);
         };
-        let scope = Scope::cgroup(&cgroup.path)?.units(UnitPolicy::WholeLife);
+        let scope = self.scope(Scope::cgroup(&cgroup.path)?);
         let scope = control.add_scope(&scope)?;
         let started = match spawn::start(prepared, Some(cgroup.directory.as_fd())) {
             Err(StartError::Cgroup(_)) => {
@@ -212,6 +227,7 @@ impl Command {
             directory,
             user: self.user.clone(),
             stdout_to_stderr: self.stdout_to_stderr,
+            script: Vec::new(),
         })
     }
 }

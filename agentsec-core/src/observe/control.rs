@@ -1,12 +1,13 @@
 //! What may be done to a running sensor from any thread.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use agentsec_bpf::Kernel;
 use agentsec_bpf::wire::scope_state;
+use agentsec_bpf::{Gear, Kernel};
 use parking_lot::Mutex;
 
+use super::canary::SelfTest;
 use super::refused::refused;
 use super::registry::Registry;
 use super::roots::boot_nanos;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     /// The consumer was dropped, and every program detached.
     pub(crate) closed: AtomicBool,
     pub(crate) statistics: Mutex<Statistics>,
+    /// What the self-test found out, where one was asked for.
+    pub(crate) self_test: OnceLock<SelfTest>,
     pub(crate) clock: Clock,
 }
 
@@ -49,11 +52,28 @@ impl Shared {
         Ok(())
     }
 
-    /// System calls are watched while there is a scope. Decided with the registry held, so that
-    /// one scope that ends does not take them from another that begins.
-    pub(crate) fn follow_scopes(&self, registry: &Registry) -> Result<()> {
-        let wanted = registry.active() > 0;
-        self.kernel.watch_syscalls(wanted).map_err(refused)
+    /// System calls are stopped at while there is a scope, and all of them while one counts them.
+    /// Decided with the registry held, so that one scope that ends does not take them from
+    /// another that begins.
+    pub(crate) fn follow_scopes(&self, registry: &mut Registry) -> Result<()> {
+        let gear = match (registry.active(), registry.counts_syscalls()) {
+            (0, _) => Gear::Off,
+            (_, false) => Gear::Steady,
+            (_, true) => Gear::Counting,
+        };
+        if self.kernel.shift(gear).map_err(refused)? == Gear::Steady {
+            registry.note_steady();
+        }
+        Ok(())
+    }
+
+    /// Nothing more will come of a scope that has ended: no need to wait for it.
+    pub(crate) fn hasten(&self, id: ScopeId) {
+        let mut registry = self.registry.lock();
+        let slot = registry.slot_of(id);
+        if let Some(entry) = slot.and_then(|slot| registry.get_mut(slot)) {
+            entry.ended = entry.ended.map(|_| BootTime(0));
+        }
     }
 
     pub(crate) fn end_scope(&self, id: ScopeId) -> Result<()> {
@@ -84,7 +104,7 @@ impl Shared {
         if let Some(entry) = registry.get_mut(slot) {
             entry.ended = Some(BootTime(boot_nanos()));
         }
-        self.follow_scopes(&registry)
+        self.follow_scopes(&mut registry)
     }
 }
 
@@ -131,9 +151,9 @@ impl Control {
         self.shared.check_usable()?;
         let _one_at_a_time = self.shared.adding.lock();
         match &scope.kind {
-            Kind::Cgroup(path) => self.shared.add_cgroup(path, scope.units, false),
-            Kind::EachBelow(path) => self.shared.add_cgroup(path, scope.units, true),
-            Kind::Process(pid) => self.shared.add_process(*pid, scope.units, false),
+            Kind::Cgroup(path) => self.shared.add_cgroup(path, scope, false),
+            Kind::EachBelow(path) => self.shared.add_cgroup(path, scope, true),
+            Kind::Process(pid) => self.shared.add_process(*pid, scope, false),
         }
     }
 
@@ -142,6 +162,17 @@ impl Control {
     pub fn remove_scope(&self, id: ScopeId) -> Result<()> {
         self.shared.check_usable()?;
         self.shared.end_scope(id)
+    }
+
+    /// Counts the system calls of a scope, or leaves them alone: see [`Scope::syscalls`]. It is
+    /// so from the next [`Sensor::poll`](super::Sensor::poll) on, which delivers the last counts.
+    pub fn count_syscalls(&self, id: ScopeId, count: bool) -> Result<()> {
+        self.shared.check_usable()?;
+        let mut registry = self.shared.registry.lock();
+        let slot = registry.slot_of(id);
+        let entry = slot.and_then(|slot| registry.get_mut(slot));
+        entry.ok_or_else(|| no_scope(id))?.change_syscalls = Some(count);
+        Ok(())
     }
 
     /// Ends the current unit of a scope and begins the next.

@@ -3,6 +3,7 @@
 use agentsec_bpf::Hook;
 use agentsec_bpf::wire::{Losses, kind};
 
+use super::canary::SelfTest;
 use crate::event::{BootTime, Coverage, CoverageState, Dimension, DimensionCoverage};
 
 pub(crate) fn of_kind(kind: u8) -> Option<Dimension> {
@@ -10,6 +11,8 @@ pub(crate) fn of_kind(kind: u8) -> Option<Dimension> {
         kind::EXEC | kind::EXEC_FAILED | kind::FORK | kind::EXIT => Dimension::Exec,
         kind::SCOPE_OPENED | kind::SCOPE_CLOSED | kind::MOVED => Dimension::Exec,
         kind::OPEN | kind::OPEN_FAILED | kind::UNLINK | kind::RENAME => Dimension::File,
+        kind::LINK..=kind::MAP_EXEC | kind::WRITE_EXEC => Dimension::File,
+        kind::ACTION => Dimension::Action,
         kind::CONNECT | kind::INBOUND | kind::LISTEN => Dimension::Peer,
         kind::SYSCALL => Dimension::Syscall,
         _ => return None,
@@ -25,6 +28,23 @@ fn groups(dimension: Dimension) -> &'static [&'static str] {
         Dimension::Syscall => &["syscall"],
         Dimension::Name | Dimension::Privilege | Dimension::Action | Dimension::Credential => &[],
     }
+}
+
+/// The name of a hook, with whether it was seen to work.
+fn tested(variant: &str, passed: bool) -> String {
+    if passed {
+        format!("{variant}, self-tested")
+    } else {
+        variant.to_owned()
+    }
+}
+
+/// Whether some of it is seen where a system call returns, counted or not.
+fn hangs_on_calls(dimension: Dimension) -> bool {
+    !matches!(
+        dimension,
+        Dimension::Syscall | Dimension::Argument | Dimension::Lineage
+    )
 }
 
 /// What is not seen even when every hook is there: said, not passed over.
@@ -65,6 +85,14 @@ pub(crate) struct Extra {
     pub(crate) unplaced: u64,
     /// Program runs that the kernel skipped, on the whole machine.
     pub(crate) missed_runs: u64,
+    /// Its system calls are counted.
+    pub(crate) syscalls: bool,
+    /// Why the machine pays for counting though it does not.
+    pub(crate) steady_refused: Option<String>,
+    /// What the self-test found out.
+    pub(crate) self_test: SelfTest,
+    /// What is not seen because nobody's system calls are.
+    pub(crate) steady_gaps: Vec<String>,
 }
 
 /// Why a dimension cannot be had at all.
@@ -93,6 +121,17 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
             .iter()
             .map(|&s| s.to_owned())
             .collect();
+        if hangs_on_calls(dimension) {
+            gaps.extend(extra.steady_gaps.iter().cloned());
+        }
+        let unseen = extra.self_test.gaps.iter();
+        let unseen = unseen.filter(|(d, _)| *d == dimension);
+        gaps.extend(unseen.map(|(_, gap)| gap.clone()));
+        if let (Dimension::Syscall, Some(why)) = (dimension, &extra.steady_refused) {
+            gaps.push(format!(
+                "each one is stopped at, also while none is counted: {why}"
+            ));
+        }
         let missing = why_missing(hooks, dimension);
         let absent = missing.is_some();
         gaps.extend(missing);
@@ -112,7 +151,7 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
         let lost = sum(&losses.lost).saturating_add(extra.unrecorded[at]);
         DimensionCoverage {
             dimension,
-            state: if needs.is_empty() {
+            state: if needs.is_empty() || dimension == Dimension::Syscall && !extra.syscalls {
                 CoverageState::Off
             } else if absent {
                 CoverageState::Absent
@@ -130,8 +169,8 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
                 .filter(|h| needs.contains(&h.group) && h.missing.is_none())
                 .map(|h| h.variant.as_str())
                 .next_back()
-                .unwrap_or_default()
-                .to_owned(),
+                .map(|variant| tested(variant, extra.self_test.passed.contains(&dimension)))
+                .unwrap_or_default(),
             gaps,
         }
     });
@@ -154,6 +193,10 @@ mod tests {
             unrecorded: [0; Dimension::ALL.len()],
             unplaced: 0,
             missed_runs: 0,
+            syscalls: true,
+            steady_refused: None,
+            self_test: SelfTest::default(),
+            steady_gaps: Vec::new(),
         };
         let hooks = [Hook {
             group: "peer",

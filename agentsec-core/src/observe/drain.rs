@@ -23,6 +23,8 @@ pub(crate) struct Target {
     pub(crate) unit: u64,
     /// When its system calls were last read.
     pub(crate) since: BootTime,
+    /// They are counted.
+    pub(crate) syscalls: bool,
 }
 
 /// Operations of facts that were not handed over, by dimension.
@@ -37,6 +39,17 @@ pub(crate) struct SyscallsSeen {
 }
 
 impl SyscallsSeen {
+    /// Takes the counts of a slot as passed on.
+    pub(crate) fn skip(&mut self, kernel: &Kernel, slot: u32) -> Result<()> {
+        for abi in 0..ABIS.len() {
+            for phase in 0..2 {
+                let table = kernel.syscalls(slot, phase, abi == 1).map_err(refused)?;
+                self.tables.insert((slot, abi, phase), table.count.to_vec());
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn forget(&mut self, slot: u32) {
         self.tables.retain(|(s, ..), _| *s != slot);
         self.failed.retain(|(s, ..), _| *s != slot);

@@ -22,6 +22,7 @@
 
 mod adding;
 mod builder;
+mod canary;
 mod command;
 mod control;
 mod decode;

@@ -17,6 +17,12 @@ pub(crate) struct Entry {
     pub(crate) units: UnitPolicy,
     /// A parent whose children are scopes; it has no events of its own.
     pub(crate) each_below: bool,
+    /// Its system calls are counted.
+    pub(crate) syscalls: bool,
+    /// For a time nobody's were, its own or another's.
+    pub(crate) steady: bool,
+    /// They shall be, or shall not be any longer: done when the consumer has read the counts.
+    pub(crate) change_syscalls: Option<bool>,
     pub(crate) since: BootTime,
     /// Set when it was removed: its last counts are read a grace period later.
     pub(crate) ended: Option<BootTime>,
@@ -36,6 +42,7 @@ pub(crate) struct Opening {
     pub(crate) cgroup: Option<Text>,
     pub(crate) units: UnitPolicy,
     pub(crate) each_below: bool,
+    pub(crate) syscalls: bool,
 }
 
 #[derive(Debug)]
@@ -80,6 +87,9 @@ impl Registry {
             cgroup: opening.cgroup,
             units: opening.units,
             each_below: opening.each_below,
+            syscalls: opening.syscalls,
+            steady: false,
+            change_syscalls: None,
             since,
             ended: None,
             unit: self.fresh_unit(),
@@ -126,6 +136,18 @@ impl Registry {
     /// Scopes whose events still matter to the kernel.
     pub(crate) fn active(&self) -> usize {
         self.entries.values().filter(|e| e.ended.is_none()).count()
+    }
+
+    /// Notes with all that are observed that nobody's system calls are counted.
+    pub(crate) fn note_steady(&mut self) {
+        let live = self.entries.values_mut().filter(|e| e.ended.is_none());
+        live.for_each(|entry| entry.steady = true);
+    }
+
+    /// Whether somebody's system calls are counted.
+    pub(crate) fn counts_syscalls(&self) -> bool {
+        let mut live = self.entries.values().filter(|e| e.ended.is_none());
+        live.any(|e| e.syscalls || e.change_syscalls == Some(true))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

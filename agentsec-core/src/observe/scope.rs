@@ -18,6 +18,7 @@ pub enum UnitPolicy {
 pub struct Scope {
     pub(crate) kind: Kind,
     pub(crate) units: UnitPolicy,
+    pub(crate) syscalls: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +44,7 @@ impl Scope {
         Ok(Self {
             kind: Kind::Cgroup(path.to_owned()),
             units: UnitPolicy::Hourly,
+            syscalls: true,
         })
     }
 
@@ -58,6 +60,7 @@ impl Scope {
         Ok(Self {
             kind: Kind::EachBelow(path),
             units: UnitPolicy::WholeLife,
+            syscalls: true,
         })
     }
 
@@ -74,7 +77,18 @@ impl Scope {
         Ok(Self {
             kind: Kind::Process(pid),
             units: UnitPolicy::Hourly,
+            syscalls: true,
         })
+    }
+
+    /// Whether its system calls are counted. They are by default, and every system call of the
+    /// machine pays for it; where no scope counts them, only those pay that open files, talk to
+    /// the network and such. It can be changed later, see
+    /// [`Control::count_syscalls`](super::Control::count_syscalls).
+    #[must_use]
+    pub fn syscalls(mut self, count: bool) -> Self {
+        self.syscalls = count;
+        self
     }
 
     /// Sets when units begin and end.

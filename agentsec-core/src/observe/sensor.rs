@@ -101,6 +101,10 @@ impl Sensor {
             unrecorded: Unrecorded::default(),
             unplaced: 0,
             missed_runs: self.shared.kernel.missed_runs(),
+            syscalls: true,
+            steady_refused: None,
+            self_test: self.shared.self_test.get().cloned().unwrap_or_default(),
+            steady_gaps: Vec::new(),
         };
         dimensions::coverage(self.shared.kernel.hooks(), &wire::Losses::default(), &extra)
     }
@@ -194,6 +198,7 @@ impl Sensor {
         let now = boot_nanos();
         let mut out = Vec::new();
         self.announce(now, &mut out);
+        self.change_syscalls(now, &mut out)?;
         self.intake.consume(&self.shared)?;
         for record in self.intake.release(now.saturating_sub(HOLD)) {
             self.decode(&record, &mut out);

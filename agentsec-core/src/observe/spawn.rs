@@ -22,7 +22,37 @@ pub(crate) struct Prepared {
     pub(crate) directory: Option<CString>,
     pub(crate) user: Option<(u32, u32, Vec<u32>)>,
     pub(crate) stdout_to_stderr: bool,
+    /// What it does before it executes.
+    pub(crate) script: Vec<Call>,
 }
+
+/// A system call that the child makes and whose failure means nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Call {
+    pub(crate) number: libc::c_long,
+    pub(crate) words: [Word; 6],
+    /// Returns twice: the second process ends at once.
+    pub(crate) forks: bool,
+}
+
+/// An argument of a [`Call`].
+#[derive(Debug)]
+pub(crate) enum Word {
+    Value(i64),
+    /// The address of these bytes.
+    Bytes(Vec<u8>),
+    /// What the call of this number returned.
+    Result(usize),
+}
+
+impl Default for Word {
+    fn default() -> Self {
+        Self::Value(0)
+    }
+}
+
+/// More calls than this have no result to refer to.
+const RESULTS: usize = 64;
 
 /// A child that waits to be let go.
 #[derive(Debug)]
@@ -189,6 +219,7 @@ fn child(
         if prepared.stdout_to_stderr && libc::dup2(2, 1) < 0 {
             fail(report, 2);
         }
+        play(&prepared.script);
         for candidate in &prepared.candidates {
             libc::execve(candidate.as_ptr(), argv.as_ptr(), envp.as_ptr());
             if !matches!(
@@ -199,6 +230,31 @@ fn child(
             }
         }
         fail(report, 3)
+    }
+}
+
+/// Makes the calls, one after the other. In the child only.
+fn play(script: &[Call]) {
+    let mut results = [0i64; RESULTS];
+    for (at, call) in script.iter().enumerate() {
+        let mut words = [0i64; 6];
+        for (word, given) in words.iter_mut().zip(&call.words) {
+            *word = match given {
+                Word::Value(value) => *value,
+                Word::Bytes(bytes) => bytes.as_ptr() as i64,
+                Word::Result(at) => results.get(*at).copied().unwrap_or(-1),
+            };
+        }
+        let [a, b, c, d, e, f] = words;
+        // SAFETY: the script's calls read memory only where it holds the bytes, and write none.
+        let result = unsafe { libc::syscall(call.number, a, b, c, d, e, f) };
+        if call.forks && result == 0 {
+            // SAFETY: ends the process that was just made.
+            unsafe { libc::_exit(0) }
+        }
+        if let Some(slot) = results.get_mut(at) {
+            *slot = result;
+        }
     }
 }
 

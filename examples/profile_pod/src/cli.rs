@@ -125,6 +125,9 @@ pub(crate) struct RunArgs {
     /// Keep at most this many distinct facts; operations beyond them are counted as lost.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_facts: Option<u32>,
+    /// Do not test at start whether everything is seen that should be.
+    #[arg(long)]
+    pub(crate) no_self_test: bool,
     /// When the kernel refuses a program, print what its verifier said.
     #[arg(long)]
     pub(crate) verbose: bool,

@@ -11,7 +11,7 @@ use crate::session::User;
 
 /// Loads the sensor under the user's key.
 pub(crate) fn load(args: &RunArgs, user: &User) -> Result<(Sensor, Control)> {
-    let mut builder = Sensor::builder();
+    let mut builder = Sensor::builder().self_test(!args.no_self_test);
     if let Some(key) = hash_key(args, user)? {
         builder = builder.hash_key(key);
     }

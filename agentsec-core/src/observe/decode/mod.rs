@@ -100,11 +100,9 @@ pub(crate) fn fact(
             outcome: outcome(record.head.key.errno()),
             phase: phase(&record.head.header),
         }),
-        kind::OPEN => return Some(file::opened(record)),
-        kind::OPEN_FAILED | kind::UNLINK | kind::RENAME => Fact::File(file::asked(record)),
         kind::CONNECT | kind::INBOUND | kind::LISTEN => Fact::Peer(network::peer(record)),
         kind::SYSCALL => Fact::Syscall(syscall(record)),
-        _ => return None,
+        _ => return file::fact(record),
     };
     Some(Decoded {
         fact,

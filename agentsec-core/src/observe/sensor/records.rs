@@ -79,11 +79,13 @@ impl Sensor {
         if registry.get(slot).is_some_and(|e| e.id == id) {
             return;
         }
+        let parent = registry.get(outer);
         let opening = Opening {
-            outer: registry.get(outer).map(|_| outer),
+            outer: parent.map(|_| outer),
             cgroup,
             units: UnitPolicy::WholeLife,
             each_below: false,
+            syscalls: parent.is_none_or(|parent| parent.syscalls),
         };
         registry.insert(slot, id, opening, since);
     }
@@ -150,11 +152,20 @@ impl Sensor {
         })
     }
 
+    /// Another scope may count them: then the kernel does so for all.
+    fn counts_syscalls(&self, slot: u32) -> bool {
+        let registry = self.shared.registry.lock();
+        registry.get(slot).is_some_and(|entry| entry.syscalls)
+    }
+
     fn use_of(&mut self, record: &Record<'_>, unit: u64, time: BootTime) -> Option<Use> {
         let header = &record.head.header;
         let decoded = decode::fact(record, &self.privacy, &self.processes)?;
         let in_table =
             matches!(&decoded.fact, Fact::Syscall(f) if f.number < wire::SYSCALLS as u32);
+        if matches!(decoded.fact, Fact::Syscall(_)) && !self.counts_syscalls(header.slot) {
+            return None;
+        }
         if let (Fact::Syscall(fact), true) = (&decoded.fact, in_table) {
             self.syscalls.first(header.slot, fact);
             if fact.outcome != Outcome::Ok {

@@ -103,6 +103,7 @@ impl Sensor {
                         scopes,
                         unit: entry.unit.number,
                         since: self.counted.insert(slot, at).unwrap_or(at),
+                        syscalls: entry.syscalls,
                     };
                     targets.insert(slot, target);
                 }
@@ -126,7 +127,7 @@ impl Sensor {
         let mut slots: Vec<u32> = targets.keys().copied().collect();
         slots.sort_unstable();
         for slot in slots {
-            let Some(target) = targets.get(&slot) else {
+            let Some(target) = targets.get(&slot).filter(|target| target.syscalls) else {
                 continue;
             };
             drain::syscalls(
@@ -141,6 +142,33 @@ impl Sensor {
         }
         self.shared.statistics.lock().facts = self.known.len();
         Ok(drained)
+    }
+
+    /// Begins or ends to count the system calls of those for whom it was asked.
+    pub(super) fn change_syscalls(&mut self, now: u64, out: &mut Vec<Event>) -> Result<()> {
+        let changes: Vec<(u32, bool)> = {
+            let registry = self.shared.registry.lock();
+            let change = |(slot, entry): (u32, &Entry)| Some((slot, entry.change_syscalls?));
+            registry.iter().filter_map(change).collect()
+        };
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let slots: Vec<u32> = changes.iter().map(|&(slot, _)| slot).collect();
+        // The last counts of those that end; those that begin have none of their own yet.
+        self.drain(Some(&slots), now, out)?;
+        let shared = Arc::clone(&self.shared);
+        let mut registry = shared.registry.lock();
+        for (slot, count) in changes {
+            if count {
+                self.syscalls.skip(&shared.kernel, slot)?;
+            }
+            if let Some(entry) = registry.get_mut(slot) {
+                entry.syscalls = count;
+                entry.change_syscalls = None;
+            }
+        }
+        shared.follow_scopes(&mut registry)
     }
 
     /// How well each scope is seen so far, beside the counts drained just now.
@@ -252,7 +280,7 @@ impl Sensor {
         let free = wire::Scope::default();
         kernel.set_scope(slot, &free).map_err(refused)?;
         kernel.give_back_slot(slot).map_err(refused)?;
-        shared.follow_scopes(&registry)
+        shared.follow_scopes(&mut registry)
     }
 
     fn coverage_of(
@@ -267,6 +295,14 @@ impl Sensor {
             unrecorded,
             unplaced: entry.unplaced,
             missed_runs: kernel.missed_runs(),
+            syscalls: entry.syscalls,
+            steady_refused: kernel.steady_refused(),
+            self_test: self.shared.self_test.get().cloned().unwrap_or_default(),
+            steady_gaps: if entry.steady {
+                kernel.steady_gaps()
+            } else {
+                Vec::new()
+            },
         };
         dimensions::coverage(kernel.hooks(), losses, &extra)
     }
