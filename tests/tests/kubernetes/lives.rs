@@ -6,7 +6,7 @@ use agentsec_core::Activity;
 use agentsec_core::event::{
     ExitStatus, Fact, FileAction, Outcome, Phase, ProcessChange, What, syscall,
 };
-use agentsec_core::workload::Workload;
+use agentsec_core::workload::{QosClass, Workload};
 use agentsec_tests::kubernetes::{IMAGE, cluster};
 use agentsec_tests::{Seen, lossy};
 use serde_json::{Value, json};
@@ -119,6 +119,7 @@ fn two_replicas_are_one_workload() {
             replica.found.workload, workload,
             "the controller is the workload"
         );
+        assert_eq!(replica.found.identity.qos(), Some(QosClass::BestEffort));
         let pod = replica.found.instance.pod.clone().unwrap();
         assert!(
             pod.name.as_ref().unwrap().starts_with("coding-agent-"),
@@ -179,6 +180,7 @@ fn a_pod_that_crashes_and_restarts_is_one_instance() {
     let mut agent = NodeAgent::new(&cluster);
     let mut unsteady = container("agent", UNSTEADY);
     unsteady["volumeMounts"] = json!([{"name": "state", "mountPath": "/state"}]);
+    unsteady["resources"] = json!({"requests": {"cpu": "10m"}});
     let mut spec = pod("unsteady", &[unsteady]);
     spec["spec"]["volumes"] = json!([{"name": "state", "emptyDir": {}}]);
     space.apply(spec);
@@ -201,6 +203,7 @@ fn a_pod_that_crashes_and_restarts_is_one_instance() {
         "each life has a container of its own: {ids:?}"
     );
     assert_eq!(observed.found.workload.name(), "restarts/unsteady");
+    assert_eq!(observed.found.identity.qos(), Some(QosClass::Burstable));
     let facts = observed.seen.facts(None);
     let programs = programs(&facts);
     assert_eq!(programs.get("/pause"), Some(&1), "one pod: {programs:?}");
@@ -254,12 +257,17 @@ fn a_container_that_runs_out_of_memory_is_seen_to_be_killed() {
         agent.poll();
         pod["status"]["phase"] == "Failed"
     });
-    let reason = &over["status"]["containerStatuses"][0]["state"]["terminated"]["reason"];
-    assert_eq!(reason, "OOMKilled");
+    // Whether the kubelet calls it `OOMKilled` depends on which of two messages it gets first.
+    let ended = &over["status"]["containerStatuses"][0]["state"]["terminated"];
+    assert_eq!(ended["exitCode"], 128 + 9);
     agent.until_closed(space.name, 1);
     let observed = one(agent.finish(space.name));
     let ends = ends(&observed.seen, "/bin/busybox");
     assert_eq!(ends, [ExitStatus::Signal(9)]);
+    assert_eq!(observed.found.identity.qos(), Some(QosClass::Guaranteed));
+    let programs = programs(&observed.seen.facts(None));
+    let expected = [("/bin/sh", 1), ("/bin/busybox", 1), ("/pause", 1)];
+    assert_eq!(programs, counts(&expected), "from the first one on");
     assert_eq!(observed.seen.lost(), 0);
 }
 
