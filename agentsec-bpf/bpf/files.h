@@ -60,6 +60,18 @@ __noinline int hash_text(struct as_room *room, __u32 from, __u32 len)
 	return 0;
 }
 
+/* The longest that the kernel takes ends just where we stop reading. */
+static __always_inline bool ends_at(__u64 text, const bool kernel)
+{
+	char last = 1;
+
+	if (kernel)
+		bpf_probe_read_kernel(&last, 1, (void *)text);
+	else
+		bpf_probe_read_user(&last, 1, (void *)text);
+	return !last;
+}
+
 /* Appends a string as segment `i` and mixes it into the hash; the user's, or the kernel's copy. */
 static __always_inline void add_asked(struct as_room *room, int i, __u64 text, const bool kernel)
 {
@@ -76,10 +88,12 @@ static __always_inline void add_asked(struct as_room *room, int i, __u64 text, c
 	}
 	len = n;
 	/* Zeros behind the string, so that the last word of the hash holds nothing older. */
-	*(__u64 *)&room->data[from + (len & 4095)] = 0;
+	*(__u64 *)&room->data[from + 1 + ((len - 1) & 4095)] = 0;
 	hash_text(room, from, len);
-	if (n == 4096)
+	if (len == 4096 && !ends_at(text + 4095, kernel)) {
 		room->r.h.flags |= AS_F_TRUNCATED;
+		sip_word(&room->sip, AS_F_TRUNCATED);
+	}
 	room->pos = from + len - 1;
 	end_segment(room, i, from);
 }
@@ -110,7 +124,7 @@ struct as_names {
 	__u64 path2;
 	__u64 flags;
 	__u32 mode;   /* of a change of permissions */
-	bool no_path; /* a descriptor, and it leads nowhere */
+	bool no_path; /* nothing but dirfd, which may lead nowhere */
 };
 
 static __always_inline bool names_two(__u32 kind)
@@ -132,11 +146,10 @@ static __always_inline void asked_key(struct as_room *room, struct task_struct *
 
 	fill_header(room, t->slot, kind, AS_F_UNRESOLVED | (t->phase ? 0 : AS_F_RUNTIME));
 	sip_init(&room->sip, config.key);
-	if (!n->no_path) {
+	if (!n->no_path)
 		add_asked(room, 0, n->path, kernel);
-		if (room->r.h.seg[0] == 0 || room->data[0] != '/')
-			base_of(task, n->dirfd, base);
-	}
+	if (room->r.h.seg[0] == 0 || room->data[0] != '/')
+		base_of(task, n->dirfd, base);
 	sip_word(&room->sip, (__u64)base->dentry);
 	sip_word(&room->sip, (__u64)base->mnt);
 	if (names_two(kind)) {
@@ -272,6 +285,8 @@ static __always_inline void done_to(struct task_struct *task, struct as_task *t,
 	sight(&key, file, t->phase ? 0 : AS_F_RUNTIME, mode, cast);
 }
 
+#include "actions.h"
+
 static __always_inline void opened(struct task_struct *task, struct as_task *t, __u32 fd,
 				   __u64 flags, const bool cast)
 {
@@ -298,6 +313,8 @@ static __always_inline void opened(struct task_struct *task, struct as_task *t, 
 	sight(&key, file, note, 0, cast);
 	if (!(access & AS_A_WRITE))
 		return;
+	if (is_process_memory(file))
+		act_on_file(task, t, AS_ACT_PROCESS_MEMORY, file, 0, cast);
 	inode = PEEK(cast, file, file, f_inode);
 	mode = PEEK(cast, inode, inode, i_mode);
 	if ((mode & S_IFMT) != S_IFREG || !(mode & 0111))
@@ -330,6 +347,8 @@ static __always_inline void handle_open(struct task_struct *task, struct as_task
 			bpf_probe_read_user(&n.flags, sizeof(n.flags), how);
 		}
 	}
+	if (class == AS_C_OPENHANDLE)
+		act(t, AS_ACT_OPEN_BY_HANDLE, 0, ret, 0);
 	if (ret >= 0)
 		opened(task, t, ret, n.flags, cast);
 	else

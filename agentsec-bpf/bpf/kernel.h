@@ -59,6 +59,7 @@ enum { BPF_RB_AVAIL_DATA = 0 };
 #define RCV_SHUTDOWN 1
 #define SIGNAL_GROUP_EXIT 4
 #define OVERLAYFS_MAGIC 0x794c7630
+#define PROC_SUPER_MAGIC 0x9fa0
 #define MFD_MAGIC 0x01021994
 
 #define TCP_ESTABLISHED 1
@@ -150,6 +151,8 @@ struct cred {
 struct mm_struct {
 	unsigned long arg_start;
 	unsigned long arg_end;
+	unsigned long env_start;
+	unsigned long env_end;
 };
 
 struct ns_common {
@@ -174,6 +177,12 @@ struct pid {
 };
 
 typedef struct { int counter; } atomic_t;
+
+struct seccomp {
+	int mode;
+	atomic_t filter_count;
+};
+
 
 struct signal_struct {
 	atomic_t live;
@@ -221,11 +230,68 @@ struct task_struct {
 	struct pid *thread_pid;
 	__u64 start_boottime;
 	const struct cred *cred;
+	struct seccomp seccomp;
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
+};
+
+struct filename {
+	const char *name;
+};
+
+struct open_how {
+	__u64 flags;
+};
+
+struct io_open {
+	int dfd;
+	__u32 file_slot;
+	struct filename *filename;
+	struct open_how how;
+};
+
+struct io_rename {
+	int old_dfd;
+	int new_dfd;
+	struct filename *oldpath;
+	struct filename *newpath;
+};
+
+struct io_unlink {
+	int dfd;
+	struct filename *filename;
+};
+
+struct io_mkdir {
+	int dfd;
+	struct filename *filename;
+};
+
+struct io_link {
+	int old_dfd;
+	int new_dfd;
+	struct filename *oldpath;
+	struct filename *newpath;
+};
+
+struct io_xattr {
+	struct filename *filename;
+};
+
+struct io_cqe {
+	__u64 user_data;
+	__s32 res;
+};
+
+struct io_kiocb {
+	struct file *file;
+	__u8 opcode;
+	__u32 flags;
+	struct io_cqe cqe;
+	void *ctx;
 };
 
 struct vm_area_struct {

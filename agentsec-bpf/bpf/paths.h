@@ -15,14 +15,45 @@ static __always_inline __u32 kind_of(struct pt_regs *regs, bool compat)
 	return config.sys_kind[compat][call_number(regs) & (AS_SYSCALLS - 1)];
 }
 
-/* An empty path with AT_EMPTY_PATH means the descriptor itself; without it the call fails. */
-static __always_inline bool means_descriptor(__u64 path, int dirfd, long ret)
+/* The number that is all the rest of a string, -1: it is none. */
+static __always_inline int number_at(const char *text)
 {
-	char first = 0;
+	int i, n = 0;
 
-	if (ret < 0 || dirfd == AT_FDCWD)
-		return false;
-	return !path || (!bpf_probe_read_user(&first, 1, (void *)path) && !first);
+	for (i = 0; i < 8 && text[i]; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -1;
+		n = n * 10 + text[i] - '0';
+	}
+	return i && !text[i] ? n : -1;
+}
+
+/*
+ * The descriptor that the path of a call that succeeded means, -1: none. An empty one means the
+ * one it starts from (AT_EMPTY_PATH, else it fails); procfs has names for the rest.
+ */
+static __noinline int descriptor_meant(__u64 path, int dirfd)
+{
+	char text[40] = {};
+
+	if (path)
+		bpf_probe_read_user_str(text, 32, (void *)path);
+	if (!text[0])
+		return dirfd;
+	if (!__builtin_memcmp(text, "/proc/self/fd/", 14))
+		return number_at(text + 14);
+	if (!__builtin_memcmp(text, "/proc/thread-self/fd/", 21))
+		return number_at(text + 21);
+	if (!__builtin_memcmp(text, "/dev/fd/", 8))
+		return number_at(text + 8);
+	return -1;
+}
+
+/* What these do to a link of procfs, they do to the file. */
+static __always_inline bool follows(__u32 kind)
+{
+	return kind == AS_LINK || kind == AS_CHMOD || kind == AS_CHOWN || kind == AS_TRUNCATE ||
+	       kind == AS_SETXATTR || kind == AS_REMOVEXATTR;
 }
 
 /* execve and execveat that failed; everything else that names a path or has a descriptor. */
@@ -64,7 +95,17 @@ static __always_inline void handle_path(struct task_struct *task, struct as_task
 	/* Room in advance changes nothing that anybody sees. */
 	if (class == AS_C_FALLOCATE && n.path == FALLOC_FL_KEEP_SIZE)
 		return;
-	if (by_fd || (class == AS_C_PATHAT && means_descriptor(n.path, n.dirfd, ret))) {
+	if (ret >= 0 && follows(kind) && !by_fd) {
+		int fd = descriptor_meant(n.path, n.dirfd);
+
+		if (fd >= 0) {
+			n.dirfd = fd;
+			by_fd = kind != AS_LINK;
+			/* Then what it starts from is all there is. */
+			n.no_path = true;
+		}
+	}
+	if (by_fd) {
 		file = file_of(task, n.dirfd);
 		if (file) {
 			done_to(task, t, kind, file, ret, n.mode, cast);
@@ -104,6 +145,7 @@ static __always_inline void protected(struct task_struct *task, struct as_task *
 					 __u64 length, const bool cast)
 {
 	__u64 to = from + length, last = 0;
+	bool anonymous = false;
 	int i;
 
 	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
@@ -116,15 +158,19 @@ static __always_inline void protected(struct task_struct *task, struct as_task *
 			/* Another thread is changing the map. */
 			if (err && err != -ENOENT)
 				count_lost(t->slot, AS_MAP_EXEC);
-			return;
+			break;
 		}
+		if (!found.file)
+			anonymous = true;
 		if (found.file && found.file != last)
 			done_to(task, t, AS_MAP_EXEC, (struct file *)found.file, 0, 0, cast);
 		last = found.file;
 		from = found.end;
 	}
-	if (from < to)
+	if (i == AREAS && from < to)
 		count_lost(t->slot, AS_MAP_EXEC);
+	if (anonymous)
+		act(t, AS_ACT_EXECUTABLE_MEMORY, 0, 0, 0);
 }
 
 /* mmap and mprotect that make code of a file. */
@@ -159,8 +205,10 @@ static __always_inline void handle_map(struct task_struct *task, struct as_task 
 				     call_arg(regs, 1, compat), cast);
 		return;
 	}
-	if (flags & MAP_ANONYMOUS)
+	if (flags & MAP_ANONYMOUS) {
+		act(t, AS_ACT_EXECUTABLE_MEMORY, 0, failed ? ret : 0, 0);
 		return;
+	}
 	file = file_of(task, (__u32)fd);
 	if (file)
 		done_to(task, t, AS_MAP_EXEC, file, ret, 0, cast);

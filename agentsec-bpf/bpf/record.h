@@ -218,6 +218,23 @@ static __noinline int hand_over(struct as_room *room)
 	return 0;
 }
 
+/* The same on the urgent lane, where it is not full. */
+static __noinline int hand_over_urgent(struct as_room *room)
+{
+	struct as_fact_key key = room->r.key;
+	struct as_fact *f = bpf_map_lookup_elem(&facts, &key);
+
+	if (!f)
+		return 0;
+	room->r.h.size = record_size(room);
+	if (!bpf_ringbuf_output(&urgent, room, room->r.h.size, 0)) {
+		count_flags(&room->r.h);
+		f->state = AS_DELIVERED;
+		return 0;
+	}
+	return hand_over(room);
+}
+
 /* Ends segment `i`, which began at `from`. */
 static __always_inline void end_segment(struct as_room *room, int i, __u32 from)
 {

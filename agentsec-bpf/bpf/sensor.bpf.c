@@ -18,6 +18,10 @@
 #include "files.h"
 #include "paths.h"
 #include "io.h"
+#include "privilege.h"
+#include "environment.h"
+#include "calls.h"
+#include "uring.h"
 #include "net.h"
 
 _Static_assert(sizeof(struct as_header) == 64, "header");

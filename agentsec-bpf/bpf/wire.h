@@ -37,7 +37,9 @@ enum as_kind {
 	AS_SETXATTR = 31,
 	AS_REMOVEXATTR = 32,
 	AS_MAP_EXEC = 33,
-	AS_ACTION = 37, /* a: number of the action, b: its detail */
+	AS_PRIVILEGE = 36, /* a: before, b: after, c: which */
+	AS_ACTION = 37, /* a: number of the action, b: its detail, c: hash of its target */
+	AS_ENVIRONMENT = 38, /* a: number of the variable */
 	AS_WRITE_EXEC = 46,
 	AS_KINDS = 64,
 };
@@ -103,8 +105,52 @@ enum as_class {
 	AS_C_WRITE = 40,    /* fd */
 	AS_C_SENDFILE = 41, /* to fd, from fd */
 	AS_C_COPY = 42,     /* from fd, offset, to fd */
+	/* Actions, of the number in sys_kind; their detail is an argument or nothing. */
+	AS_C_ACT = 48,
+	AS_C_ACT0 = 49,
+	AS_C_ACT1 = 50,
+	AS_C_ACT2 = 51,
+	AS_C_ACT_PID = 52,  /* process */
+	AS_C_PTRACE = 53,   /* request, process */
+	AS_C_ACT_TEXT = 54, /* string */
+	AS_C_ACT_FD = 55,   /* fd */
+	AS_C_PRCTL = 56,    /* option */
+	AS_C_URING = 57,    /* entries, parameters */
+	AS_C_ACT_PATH = 58, /* path, flags */
+	AS_C_MOUNT = 59,    /* source, target, type, flags */
+	AS_C_ACT_PATHAT = 60,/* dirfd, path */
+	AS_C_MOVE_MOUNT = 61,/* fromdirfd, from, todirfd, to */
+	/* sys_kind: the privilege, and above it which argument is the new id */
+	AS_C_CREDENTIALS = 62,
 	AS_CLASSES = 64,
 };
+
+/* Actions that no table of system calls names; the others have numbers of the same list. */
+#define AS_ACT_PROCESS_MEMORY 3
+#define AS_ACT_UNSHARE 12
+#define AS_ACT_OPEN_BY_HANDLE 20
+#define AS_ACT_PRCTL 21
+#define AS_ACT_EXECUTABLE_MEMORY 22
+
+enum as_privilege {
+	AS_P_USER = 0,
+	AS_P_GROUP = 1,
+	AS_P_CAPABILITIES = 2,
+	AS_P_SETUID_EXEC = 3,
+	AS_P_SETGID_EXEC = 4,
+	AS_P_CAPABILITY_EXEC = 5,
+	AS_P_NO_NEW_PRIVILEGES = 6,
+	AS_P_SECCOMP = 7,
+	AS_P_USER_NAMESPACE = 8,
+};
+#define AS_P_ARGUMENT_SHIFT 4
+
+/* as_record.arg[1] of an action: its target is a text that is no path. */
+#define AS_T_TEXT 1
+
+/* sys_kind of calls that fork, where new namespaces may be asked for. */
+#define AS_FORK_CLONE 1
+#define AS_FORK_CLONE3 2
 
 #define AS_SYSCALLS 512
 #define AS_SEGMENTS 4

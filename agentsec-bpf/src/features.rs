@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use libbpf_rs::btf::Btf;
-use libbpf_rs::btf::types::Func;
+use libbpf_rs::btf::types::{Func, Typedef};
 
 use crate::error::{LoadError, LoadErrorKind};
 
@@ -28,6 +28,15 @@ pub(crate) fn has_rdonly_cast() -> bool {
         return false;
     };
     btf.type_by_name::<Func<'_>>("bpf_rdonly_cast").is_some()
+}
+
+/// Whether the kernel has a tracepoint of this name.
+pub(crate) fn has_tracepoint(name: &str) -> bool {
+    let Ok(btf) = Btf::from_vmlinux() else {
+        return false;
+    };
+    let prototype = format!("btf_trace_{name}");
+    btf.type_by_name::<Typedef<'_>>(&prototype).is_some()
 }
 
 /// What procfs and sysfs say; `None` where they say nothing, which then is no reason to refuse.

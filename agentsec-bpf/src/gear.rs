@@ -113,9 +113,9 @@ impl Kernel {
         match made {
             Ok(()) => true,
             Err(e) => {
-                let log = log.lines().next_back().unwrap_or_default();
                 let why = e.source.as_ref().map(|s| format!(": {s}"));
-                steady.refused = Some(format!("{e}{} {log}", why.unwrap_or_default()));
+                let verdict = plan::verdict(&log);
+                steady.refused = Some(format!("{e}{}: {verdict}", why.unwrap_or_default()));
                 steady.links.clear();
                 false
             }
@@ -149,6 +149,8 @@ impl Kernel {
     fn load_steady(&self) -> Result<Object, LoadError> {
         let what = || "cannot load the programs for single system calls".to_owned();
         let mut builder = ObjectBuilder::default();
+        // Maps of the compiler's making are called after the object.
+        builder.name("agentsec").context(what)?;
         let mut open = builder.open_memory(crate::OBJECT).context(what)?;
         let mut chosen = Vec::new();
         for mut program in open.progs_mut() {

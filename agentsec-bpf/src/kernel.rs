@@ -16,7 +16,7 @@ use crate::{printer, wire};
 /// One group of programs that stands or falls together.
 #[derive(Clone, Debug)]
 pub struct Hook {
-    /// `process`, `syscall`, `file` or `peer`.
+    /// Its name, e.g. `process`, `syscall` or `file`.
     pub group: &'static str,
     /// The mechanism in use.
     pub variant: String,
@@ -60,7 +60,9 @@ impl Kernel {
             slots: options.slots,
             calls: options.calls.clone(),
         };
-        let Plan { cast, mut missing } = plan;
+        let Plan {
+            cast, mut missing, ..
+        } = plan;
         let (result, log) = printer::captured(|| kernel.attach_all(&mut missing));
         result.map_err(|e| LoadError { log, ..e })?;
         kernel.hooks = hooks(cast, &missing);
@@ -231,6 +233,10 @@ fn hooks(cast: bool, missing: &[(&'static str, String)]) -> Vec<Hook> {
             "process" => format!("tp_btf sched and cgroup, {walk}"),
             "syscall" => "tp_btf/sys_exit".to_owned(),
             "file" => format!("tp_btf/sys_exit, {walk}"),
+            "action" => format!("tp_btf/sys_exit, {walk}"),
+            "privilege" => "tp_btf/sys_exit, tp_btf/sched_process_exec".to_owned(),
+            "credential" => "tp_btf/sched_process_exec".to_owned(),
+            "uring" => format!("tp_btf io_uring, {walk}"),
             _ => "tp_btf/inet_sock_set_state, tp_btf/sys_exit".to_owned(),
         },
         missing: missing

@@ -50,6 +50,7 @@ pub(crate) fn load(options: &Options) -> Result<(Object, Vec<Ring>, Plan), LoadE
     features::check()?;
     let mut plan = Plan {
         cast: options.typed_walk && features::has_rdonly_cast(),
+        old_uring: !features::has_tracepoint("io_uring_submit_req"),
         missing: Vec::new(),
     };
     // Each round gives up one form or one group, so their number bounds the loop.

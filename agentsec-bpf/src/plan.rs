@@ -4,7 +4,7 @@ use crate::error::{LoadError, LoadErrorKind};
 use crate::wire::class;
 
 /// Programs that stand or fall together.
-pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
+pub(crate) const GROUPS: [(&str, &[&str]); 8] = [
     (
         "process",
         &[
@@ -21,10 +21,20 @@ pub(crate) const GROUPS: [(&str, &[&str]); 4] = [
     ("syscall", &["on_sys_exit", "on_signal"]),
     ("file", &["call_open", "call_path", "call_map", "call_io"]),
     ("peer", &["on_tcp_state", "call_connect", "call_accept"]),
+    ("action", &["call_act", "call_clone", "call_act_path"]),
+    ("privilege", &["on_exec_privileges", "call_credentials"]),
+    ("credential", &["on_exec_environment"]),
+    (
+        "uring",
+        &["uring_req", "uring_sqe", "uring_complete", "uring_overflow"],
+    ),
 ];
 
+/// Groups that are nothing without system calls.
+const BY_CALL: [&str; 3] = ["file", "action", "privilege"];
+
 /// Programs entered by tail call, by class of system call.
-pub(crate) const HANDLERS: [(u8, &str); 24] = [
+pub(crate) const HANDLERS: [(u8, &str); 40] = [
     (class::OPEN, "call_open"),
     (class::CREAT, "call_open"),
     (class::OPENAT, "call_open"),
@@ -49,12 +59,30 @@ pub(crate) const HANDLERS: [(u8, &str); 24] = [
     (class::WRITE, "call_io"),
     (class::SENDFILE, "call_io"),
     (class::COPY, "call_io"),
+    (class::FORK, "call_clone"),
+    (class::ACT, "call_act"),
+    (class::ACT0, "call_act"),
+    (class::ACT1, "call_act"),
+    (class::ACT2, "call_act"),
+    (class::ACT_PID, "call_act"),
+    (class::PTRACE, "call_act"),
+    (class::ACT_TEXT, "call_act"),
+    (class::PRCTL, "call_act"),
+    (class::URING, "call_act"),
+    (class::ACT_FD, "call_act_path"),
+    (class::ACT_PATH, "call_act_path"),
+    (class::MOUNT, "call_act_path"),
+    (class::ACT_PATHAT, "call_act_path"),
+    (class::MOVE_MOUNT, "call_act_path"),
+    (class::CREDENTIALS, "call_credentials"),
 ];
 
 /// Which form of the path walk, and which groups are given up.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) cast: bool,
+    /// The tracepoint of submission has the name it had before 6.4.
+    pub(crate) old_uring: bool,
     pub(crate) missing: Vec<(&'static str, String)>,
 }
 
@@ -65,9 +93,17 @@ impl Plan {
         if program.ends_with(other_form) {
             return false;
         }
+        let other_name = if self.old_uring {
+            "uring_req"
+        } else {
+            "uring_sqe"
+        };
+        if bare_name(program) == other_name {
+            return false;
+        }
         group_of(bare_name(program)).is_some_and(|group| {
             let gone = |g: &str| self.missing.iter().any(|(name, _)| *name == g);
-            !(gone(group) || group == "file" && gone("syscall"))
+            !(gone(group) || BY_CALL.contains(&group) && gone("syscall"))
         })
     }
 
@@ -168,7 +204,7 @@ fn explain(mut error: LoadError, refusal: Option<&Refusal>, log: String) -> Load
 }
 
 /// The line of a verifier's log that says why: the last before its statistics.
-fn verdict(log: &str) -> &str {
+pub(crate) fn verdict(log: &str) -> &str {
     let said = log.lines().map(str::trim).rev().find(|line| {
         !line.is_empty()
             && !line.starts_with("libbpf: ")
@@ -203,6 +239,7 @@ libbpf: failed to load object 'agentsec'
     fn plan(cast: bool) -> Plan {
         Plan {
             cast,
+            old_uring: false,
             missing: Vec::new(),
         }
     }
@@ -240,10 +277,24 @@ libbpf: failed to load object 'agentsec'
     fn files_need_system_calls() {
         let plan = Plan {
             cast: true,
+            old_uring: false,
             missing: vec![("syscall", "no".to_owned())],
         };
         assert!(!plan.wants("call_open_cast") && !plan.wants("on_sys_exit"));
         assert!(plan.wants("call_connect") && !plan.wants("no_such_program"));
+    }
+
+    #[test]
+    fn a_tracepoint_goes_by_one_of_its_names() {
+        for old_uring in [false, true] {
+            let plan = Plan {
+                old_uring,
+                ..plan(true)
+            };
+            assert_eq!(plan.wants("uring_sqe_cast"), old_uring);
+            assert_eq!(plan.wants("uring_req_cast"), !old_uring);
+            assert!(plan.wants("uring_complete_cast") && !plan.wants("uring_req_probe"));
+        }
     }
 
     #[test]

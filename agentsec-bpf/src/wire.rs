@@ -33,7 +33,9 @@ pub mod kind {
     pub const SETXATTR: u8 = 31;
     pub const REMOVEXATTR: u8 = 32;
     pub const MAP_EXEC: u8 = 33;
+    pub const PRIVILEGE: u8 = 36;
     pub const ACTION: u8 = 37;
+    pub const ENVIRONMENT: u8 = 38;
     pub const WRITE_EXEC: u8 = 46;
 }
 
@@ -70,6 +72,33 @@ pub mod aux {
     pub const RUNTIME: u32 = 1 << 7;
 }
 
+/// Actions that the kernel's programs know by number: places in the list of all of them.
+pub mod action {
+    pub const PROCESS_MEMORY: usize = 3;
+    pub const UNSHARE: usize = 12;
+    pub const OPEN_BY_HANDLE: usize = 20;
+    pub const PRCTL: usize = 21;
+    pub const EXECUTABLE_MEMORY: usize = 22;
+}
+
+/// Places in the list of all privileges.
+pub mod privilege {
+    pub const USER: u8 = 0;
+    pub const GROUP: u8 = 1;
+    pub const CAPABILITIES: u8 = 2;
+    pub const SECCOMP: u8 = 7;
+    pub const ARGUMENT_SHIFT: u8 = 4;
+}
+
+/// What [`RecordHead::arg`] says second of an action: its target is a text that is no path.
+pub const TARGET_TEXT: u64 = 1;
+
+/// What the table says of a call that forks.
+pub mod fork {
+    pub const CLONE: u8 = 1;
+    pub const CLONE3: u8 = 2;
+}
+
 /// What the kernel does with a system call beyond counting it.
 pub mod class {
     pub const OPEN: u8 = 1;
@@ -97,6 +126,21 @@ pub mod class {
     pub const WRITE: u8 = 40;
     pub const SENDFILE: u8 = 41;
     pub const COPY: u8 = 42;
+    pub const ACT: u8 = 48;
+    pub const ACT0: u8 = 49;
+    pub const ACT1: u8 = 50;
+    pub const ACT2: u8 = 51;
+    pub const ACT_PID: u8 = 52;
+    pub const PTRACE: u8 = 53;
+    pub const ACT_TEXT: u8 = 54;
+    pub const ACT_FD: u8 = 55;
+    pub const PRCTL: u8 = 56;
+    pub const URING: u8 = 57;
+    pub const ACT_PATH: u8 = 58;
+    pub const MOUNT: u8 = 59;
+    pub const ACT_PATHAT: u8 = 60;
+    pub const MOVE_MOUNT: u8 = 61;
+    pub const CREDENTIALS: u8 = 62;
 }
 
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -50,7 +50,19 @@ fn loads() {
     }
     let (kernel, rings) = load();
     let groups: Vec<&str> = kernel.hooks().iter().map(|h| h.group).collect();
-    assert_eq!(groups, ["process", "syscall", "file", "peer"]);
+    assert_eq!(
+        groups,
+        [
+            "process",
+            "syscall",
+            "file",
+            "peer",
+            "action",
+            "privilege",
+            "credential",
+            "uring"
+        ]
+    );
     for hook in kernel.hooks() {
         assert_eq!(hook.missing, None, "{hook:?}");
         assert!(!hook.variant.is_empty(), "{hook:?}");
@@ -68,8 +80,9 @@ fn loads() {
         Gear::Off,
     ];
     for gear in gears {
-        assert_eq!(kernel.shift(gear).expect("shifts"), gear);
+        let now = kernel.shift(gear).expect("shifts");
         assert_eq!(kernel.steady_refused(), None);
+        assert_eq!(now, gear);
     }
     let gaps = kernel.steady_gaps();
     assert!(

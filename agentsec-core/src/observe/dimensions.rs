@@ -12,9 +12,11 @@ pub(crate) fn of_kind(kind: u8) -> Option<Dimension> {
         kind::SCOPE_OPENED | kind::SCOPE_CLOSED | kind::MOVED => Dimension::Exec,
         kind::OPEN | kind::OPEN_FAILED | kind::UNLINK | kind::RENAME => Dimension::File,
         kind::LINK..=kind::MAP_EXEC | kind::WRITE_EXEC => Dimension::File,
-        kind::ACTION => Dimension::Action,
         kind::CONNECT | kind::INBOUND | kind::LISTEN => Dimension::Peer,
         kind::SYSCALL => Dimension::Syscall,
+        kind::ACTION => Dimension::Action,
+        kind::PRIVILEGE => Dimension::Privilege,
+        kind::ENVIRONMENT => Dimension::Credential,
         _ => return None,
     })
 }
@@ -26,7 +28,10 @@ fn groups(dimension: Dimension) -> &'static [&'static str] {
         Dimension::File => &["syscall", "file"],
         Dimension::Peer => &["peer"],
         Dimension::Syscall => &["syscall"],
-        Dimension::Name | Dimension::Privilege | Dimension::Action | Dimension::Credential => &[],
+        Dimension::Action => &["syscall", "action"],
+        Dimension::Privilege => &["syscall", "privilege"],
+        Dimension::Credential => &["credential"],
+        Dimension::Name => &[],
     }
 }
 
@@ -54,9 +59,11 @@ fn standing_gaps(dimension: Dimension) -> &'static [&'static str] {
         Dimension::Argument => &["arguments beyond 4,095 bytes"],
         Dimension::Lineage => &[],
         Dimension::File => &[
-            "files used without an open, unlink or rename (link, mkdir, chmod, mmap of an inherited descriptor)",
-            "opens submitted through io_uring",
-            "unlink and rename: the path as asked and its directory, not as resolved",
+            "what names a path without opening it (unlink, rename, link, mkdir, chmod and such): the path as asked and its directory, not as resolved",
+            "bytes through a mapping or an io_uring, of a file that was renamed or had its root changed while it was open, and of one that the scope did not open itself",
+            "a program and its loader, mapped by their exec",
+            "files attached to an io_uring without a descriptor are named as asked",
+            "an io_uring operation that asks for no answer counts as done",
             "a descriptor swapped by another thread between open and its return may be taken for the file opened",
             "after a directory was renamed or mounted elsewhere, files already known keep their old path",
         ],
@@ -71,9 +78,19 @@ fn standing_gaps(dimension: Dimension) -> &'static [&'static str] {
             "a call in flight when observation began or ended",
             "sigreturn of a 32-bit program is counted as its rt_sigreturn",
         ],
-        Dimension::Name | Dimension::Privilege | Dimension::Action | Dimension::Credential => {
-            &["not observed"]
-        }
+        Dimension::Action => &[
+            "a ptrace of a process that is not observed: its program",
+            "actions of processes that were at it before observation began",
+        ],
+        Dimension::Privilege => &[
+            "setfsuid, setfsgid and setgroups",
+            "what the privileges were, of a process that has executed nothing since observation began",
+        ],
+        Dimension::Credential => &[
+            "credentials that are neither in the environment, nor in a well-known file, nor fetched from a link-local endpoint",
+            "the environment of a process that ran before observation began",
+        ],
+        Dimension::Name => &["not observed"],
     }
 }
 
@@ -121,6 +138,12 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
             .iter()
             .map(|&s| s.to_owned())
             .collect();
+        if matches!(dimension, Dimension::File | Dimension::Action) {
+            let uring = hooks.iter().find(|h| h.group == "uring");
+            if let Some(why) = uring.and_then(|h| h.missing.as_ref()) {
+                gaps.push(format!("what is done through an io_uring: {why}"));
+            }
+        }
         if hangs_on_calls(dimension) {
             gaps.extend(extra.steady_gaps.iter().cloned());
         }

@@ -20,11 +20,13 @@
 //! - A process is in one scope and those around it. One that is in a process tree and in a cgroup
 //!   of which neither lies within the other is seen in the tree.
 
+mod actions;
 mod adding;
 mod builder;
 mod canary;
 mod command;
 mod control;
+mod credentials;
 mod decode;
 mod dimensions;
 mod drain;

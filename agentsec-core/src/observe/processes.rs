@@ -71,6 +71,14 @@ impl Processes {
             .map(|(_, program)| program.clone())
     }
 
+    /// The program that the process of this number runs now, as far as records say.
+    pub(crate) fn program_of(&self, pid: u32) -> Option<Text> {
+        let live = self.table.iter();
+        let live = live.filter(|(id, process)| id.pid == pid && process.ended.is_none());
+        let (_, process) = live.max_by_key(|(id, _)| id.start)?;
+        process.programs.last().map(|(_, program)| program.clone())
+    }
+
     /// The same, with a look into procfs for a process that ran before it was observed.
     pub(crate) fn program(&mut self, process: ProcessId, time: BootTime) -> Option<Text> {
         if let Some(program) = self.seen_program(process, time) {

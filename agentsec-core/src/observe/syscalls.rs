@@ -1,6 +1,8 @@
 //! Tables the kernel side needs: which numbers mean what on this architecture.
 
-use agentsec_bpf::wire::{SYSCALLS, class, kind};
+use agentsec_bpf::wire::{SYSCALLS, class, fork, kind};
+
+use super::actions::ACTIONS;
 
 use crate::event::{SyscallAbi, syscall};
 
@@ -12,7 +14,7 @@ pub(crate) const ABIS: [SyscallAbi; 2] = [SyscallAbi::Aarch64, SyscallAbi::Arm];
 pub(crate) const ABIS: [SyscallAbi; 2] = [SyscallAbi::X86_64, SyscallAbi::Ia32];
 
 /// Where the arguments of a call are, and which kind of record it makes where that is left open.
-type Entry = (&'static str, u8, u8);
+pub(crate) type Entry = (&'static str, u8, u8);
 
 const CLASSES: &[Entry] = &[
     ("open", class::OPEN, 0),
@@ -68,8 +70,8 @@ const CLASSES: &[Entry] = &[
     ("accept4", class::ACCEPT, 0),
     ("fork", class::FORK, 0),
     ("vfork", class::FORK, 0),
-    ("clone", class::FORK, 0),
-    ("clone3", class::FORK, 0),
+    ("clone", class::FORK, fork::CLONE),
+    ("clone3", class::FORK, fork::CLONE3),
 ];
 
 /// Only if bytes are to be counted: else these calls cost no more than any other.
@@ -109,7 +111,7 @@ pub(crate) fn classes(file_bytes: bool) -> (Table, Table) {
     let bytes = if file_bytes { BYTES } else { &[] };
     for ((&abi, classes), kinds) in ABIS.iter().zip(&mut classes).zip(&mut kinds) {
         let mmap = mmap(abi);
-        for &(name, class, kind) in CLASSES.iter().chain(bytes).chain([&mmap]) {
+        for &(name, class, kind) in CLASSES.iter().chain(ACTIONS).chain(bytes).chain([&mmap]) {
             let number = syscall::number(abi, name).map(|n| n as usize);
             let cells = number.and_then(|n| Some((classes.get_mut(n)?, kinds.get_mut(n)?)));
             if let Some(cells) = cells {
@@ -124,9 +126,9 @@ pub(crate) fn classes(file_bytes: bool) -> (Table, Table) {
 pub(crate) fn handled(file_bytes: bool) -> Vec<&'static str> {
     let bytes = if file_bytes { BYTES } else { &[] };
     let mmap = mmap(ABIS[0]);
-    let all = CLASSES.iter().chain(bytes).chain([&mmap]);
+    let all = CLASSES.iter().chain(ACTIONS).chain(bytes).chain([&mmap]);
     let native = all.filter(|(name, ..)| syscall::number(ABIS[0], name).is_some());
-    let with_handler = native.filter(|(_, class, _)| *class != class::FORK);
+    let with_handler = native.filter(|(_, class, kind)| *class != class::FORK || *kind != 0);
     with_handler.map(|(name, ..)| *name).collect()
 }
 

@@ -38,7 +38,21 @@ struct xattr_args { unsigned long long value; unsigned size, flags; };
 static void native(int d, int f)
 {
 	struct xattr_args x = { (unsigned long)"v", 1, 0 };
+	char by_proc[64], by_thread[64], by_dev[64];
 	void *map;
+
+	sprintf(by_proc, "/proc/self/fd/%d", f);
+	sprintf(by_thread, "/proc/thread-self/fd/%d", f);
+	sprintf(by_dev, "/dev/fd/%d", f);
+	FOUND("chmod 0600", "f", SYS_fchmodat, AT_FDCWD, by_proc, 0600);
+	FOUND("chown", "f", SYS_fchownat, d, by_thread, -1, -1, 0);
+	FOUND("truncate", "f", SYS_truncate, by_dev, 20L);
+	FOUND("setxattr", "f", SYS_setxattr, by_proc, "user.p", "v", 1L, 0);
+	FOUND("removexattr", "f", SYS_removexattr, by_proc, "user.p");
+	TWO("link", "f", "l9", SYS_linkat, AT_FDCWD, by_proc, d, "l9", AT_SYMLINK_FOLLOW);
+	/* These only look like it. */
+	ASKED("chmod 0600", "=/proc/self/fd/x", SYS_fchmodat, d, "/proc/self/fd/x", 0600);
+	ASKED("chmod 0600", "=/proc/self/fd/123456789", SYS_fchmodat, d, "/proc/self/fd/123456789", 0600);
 
 	ASKED("mkdir", "m2", SYS_mkdirat, d, "m2", 0700);
 	ASKED("mkdir", "m2", SYS_mkdirat, d, "m2", 0700);

@@ -4,6 +4,9 @@
 
 mod bytes;
 mod calls;
+mod hostile;
+mod truth;
+mod uring;
 
 use std::path::Path;
 
@@ -28,10 +31,14 @@ fn compile(directory: &Path, source: &str, flags: &[&str]) -> String {
 
 /// What the workload did to files in a directory, with the count.
 fn below(seen: &Seen, directory: &Path) -> Vec<(FileFact, u64)> {
-    let prefix = format!("{}/", directory.display());
+    starting_with(seen, &format!("{}/", directory.display()))
+}
+
+/// What the workload did to files whose path starts so.
+fn starting_with(seen: &Seen, prefix: &str) -> Vec<(FileFact, u64)> {
     let facts = seen.facts(None).into_iter();
     let own = facts.filter_map(|(fact, n)| match fact {
-        Fact::File(f) if f.phase == Phase::Workload && lossy(&f.path).starts_with(&prefix) => {
+        Fact::File(f) if f.phase == Phase::Workload && lossy(&f.path).starts_with(prefix) => {
             Some((f, n))
         }
         _ => None,

@@ -1,11 +1,13 @@
 //! From a record of the kernel to what it says.
 
+mod action;
 mod exec;
 mod file;
 mod network;
 
 use agentsec_bpf::wire::{self, Record, flag, kind};
 
+use super::credentials;
 use super::paths::join;
 use super::processes::Processes;
 use super::syscalls::ABIS;
@@ -102,6 +104,12 @@ pub(crate) fn fact(
         }),
         kind::CONNECT | kind::INBOUND | kind::LISTEN => Fact::Peer(network::peer(record)),
         kind::SYSCALL => Fact::Syscall(syscall(record)),
+        kind::ACTION => Fact::Action(action::action(record, processes)?),
+        kind::PRIVILEGE => Fact::Privilege(action::privilege(record)?),
+        kind::ENVIRONMENT => {
+            let phase = phase(&record.head.header);
+            Fact::Credential(credentials::variable(record.head.key.a, phase)?)
+        }
         _ => return file::fact(record),
     };
     Some(Decoded {
@@ -109,6 +117,17 @@ pub(crate) fn fact(
         exec: None,
         inode: None,
     })
+}
+
+/// What else follows from a fact that a record carried.
+pub(crate) fn besides(record: &Record<'_>, fact: &Fact) -> Vec<Fact> {
+    match fact {
+        Fact::Exec(exec) => action::by_exec(exec, record.segment(2)).collect(),
+        other => {
+            let shown = credentials::shown_by(other);
+            shown.map(Fact::Credential).into_iter().collect()
+        }
+    }
 }
 
 /// A resolved path; what has no place in any tree goes by its name in parentheses.

@@ -54,7 +54,11 @@ impl Sensor {
         if self.shared.registry.lock().get(header.slot).is_none() {
             self.recover_scope(header.slot, time, out);
         }
-        out.extend(self.event(&record));
+        if let Some(event) = self.event(&record) {
+            let besides = self.besides(&record, &event);
+            out.push(event);
+            out.extend(besides);
+        }
     }
 
     fn opened_by_kernel(&mut self, record: &Record<'_>, out: &mut Vec<Event>) {
@@ -150,6 +154,42 @@ impl Sensor {
             flags,
             what,
         })
+    }
+
+    /// What else an event says, as events of their own: of an exec each time, else once a unit.
+    fn besides(&mut self, record: &Record<'_>, event: &Event) -> Vec<Event> {
+        let What::Use(used) = &event.what else {
+            return Vec::new();
+        };
+        let slot = record.head.header.slot;
+        let unit = {
+            let registry = self.shared.registry.lock();
+            registry.get(slot).map_or(0, |entry| entry.unit.number)
+        };
+        let each = matches!(*used.fact, Fact::Exec(_));
+        let mut out = Vec::new();
+        for fact in decode::besides(record, &used.fact) {
+            let (fact, sight) = self.known.sight(slot, fact, unit);
+            if !each && sight == Sight::Repeat {
+                continue;
+            }
+            let what = Use {
+                fact,
+                sight,
+                count: 1,
+                bytes_in: 0,
+                bytes_out: 0,
+                first: event.time,
+                last: event.time,
+                exec: None,
+                inode: None,
+            };
+            out.push(Event {
+                what: What::Use(what),
+                ..event.clone()
+            });
+        }
+        out
     }
 
     /// Another scope may count them: then the kernel does so for all.
