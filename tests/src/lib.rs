@@ -12,6 +12,8 @@ use agentsec_core::{Activity, Profile, Profiler, Workload};
 #[cfg(feature = "bpf")]
 pub mod cgroup;
 pub mod containers;
+#[cfg(feature = "bpf")]
+pub mod kubernetes;
 pub mod strace;
 #[cfg(feature = "bpf")]
 mod watch;
