@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use agentsec_core::event::{
-    Dimension, Event, ExecFact, ExecOrigin, Fact, Flags, Outcome, ProcessChange, Use, What,
+    Dimension, Event, ExecFact, ExecOrigin, Fact, FileAction, Flags, Outcome, ProcessChange, Use,
+    What,
 };
 use agentsec_core::observe::{Command, Sensor};
 use agentsec_tests::{Seen, Watch, bpf_or_skip, lossy, watch_script};
@@ -57,7 +58,7 @@ fn a_megabyte_of_arguments_is_cut_and_says_so() {
     );
     let (event, used, exec) = last_exec(&seen);
     assert_eq!(lossy(&exec.path), "/usr/bin/true");
-    assert!(event.flags.contains(Flags::TRUNCATED));
+    assert!(event.flags.contains(Flags::ARGUMENTS_TRUNCATED));
     let arguments = &used.exec.as_ref().unwrap().arguments;
     assert_eq!(lossy(&arguments[0].shape), "--first");
     assert!(arguments.len() <= 2, "what fits into 4,095 bytes");
@@ -227,7 +228,11 @@ fn a_flood_in_one_scope_costs_another_nothing() {
     assert!(lost(loud.scope()) > 50_000);
     assert_eq!(lost(still.scope()), 0);
     let facts = seen.facts(Some(still.scope()));
-    let own = |f: &&Fact| matches!(f, Fact::File(f) if lossy(&f.path).contains("/q"));
+    // Each is opened, and is a program by its permissions.
+    let own = |f: &&Fact| {
+        matches!(f, Fact::File(f) if matches!(f.action, FileAction::Open(_))
+            && lossy(&f.path).contains("/q"))
+    };
     assert_eq!(facts.keys().filter(own).count(), 100);
 }
 

@@ -6,8 +6,10 @@ use agentsec_core::profile::{ActivityProfile, Completeness, DimensionSummary, Pr
 use super::Page;
 use crate::text::{clean, counted, left, number, right, wrapped};
 
+/// Columns of a dimension's name.
+const NAME: usize = 11;
 /// Most gaps shown of one dimension.
-const MOST_GAPS: usize = 2;
+const MOST_GAPS: usize = 1;
 
 /// One line per dimension: visible or not, what was lost, how much is known.
 pub(super) fn section(profile: &Profile, page: &mut Page) {
@@ -29,7 +31,10 @@ pub(super) fn section(profile: &Profile, page: &mut Page) {
     let basis = only.map(|learned| format!("; {}", basis(learned)));
     page.heading("Coverage", &(lost + &basis.unwrap_or_default()));
     for seen in &coverage {
-        let name = left(seen.dimension.name(), 10);
+        let name = left(seen.dimension.name(), NAME);
+        // Of what cannot be seen nothing is known.
+        let visible = !matches!(seen.state, CoverageState::Off | CoverageState::Absent);
+        let only = only.filter(|_| visible);
         let known = only.and_then(|learned| known(learned, seen.dimension, page));
         let line = format!(
             "  {name}{}{}  {}",
@@ -47,7 +52,7 @@ pub(super) fn completeness(learned: &ActivityProfile, page: &mut Page) {
     page.heading("Completeness", &basis(learned));
     for dimension in Dimension::ALL {
         if let Some(known) = known(learned, dimension, page) {
-            page.line(&format!("  {}{known}", left(dimension.name(), 10)));
+            page.line(&format!("  {}{known}", left(dimension.name(), NAME)));
         }
     }
 }
@@ -144,11 +149,11 @@ fn gaps_of(mut name: &str, all: &[&String], page: &mut Page) {
     if let (Some(last), true) = (gaps.last_mut(), left_out > 0) {
         *last += &format!(" … and {left_out} more");
     }
-    let width = page.style.width.saturating_sub(13);
+    let width = page.style.width.saturating_sub(NAME + 3);
     for gap in gaps {
         for (at, line) in wrapped(&gap, width).into_iter().enumerate() {
             let indent = if at == 0 { "" } else { " " };
-            page.line(&format!("  {}{indent}{line}", left(name, 10)));
+            page.line(&format!("  {}{indent}{line}", left(name, NAME)));
             name = "";
         }
     }
