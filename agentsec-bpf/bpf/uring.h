@@ -347,16 +347,20 @@ static __always_inline void completed(void *req, const bool cast)
 		answered(room, BPF_CORE_READ(r, cqe.res), cast);
 }
 
-/* The answer found no room, and names no request. */
-static __always_inline void overflowed(void *ring, __u64 user_data, __s32 res, const bool cast)
+/* The answer found no room, and names no request: nor can a descriptor be certain. */
+static __always_inline void overflowed(void *ring, __u64 user_data, __s32 res)
 {
 	struct as_room *room;
 
 	if (!gate(bpf_get_current_task_btf()))
 		return;
 	room = take_by_mark(mark_of_answer(ring, user_data));
-	if (room)
-		answered(room, res, cast);
+	if (!room)
+		return;
+	room->r.arg[0] = 0;
+	room->r.arg[1] = 0;
+	finish(room, res);
+	room_put(room);
 }
 
 #define URING(form, cast)                                                                    \
@@ -380,16 +384,16 @@ static __always_inline void overflowed(void *ring, __u64 user_data, __s32 res, c
 	{                                                                                    \
 		completed(req, cast);                                                        \
 		return 0;                                                                    \
-	}                                                                                    \
-                                                                                             \
-	SEC("?tp_btf/io_uring_cqe_overflow")                                                 \
-	int BPF_PROG(uring_overflow_##form, void *ring, __u64 user_data, __s32 res)          \
-	{                                                                                    \
-		overflowed(ring, user_data, res, cast);                                      \
-		return 0;                                                                    \
 	}
 
 URING(cast, true)
 URING(probe, false)
+
+SEC("tp_btf/io_uring_cqe_overflow")
+int BPF_PROG(uring_overflow, void *ring, __u64 user_data, __s32 res)
+{
+	overflowed(ring, user_data, res);
+	return 0;
+}
 
 #endif
