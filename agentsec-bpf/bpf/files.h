@@ -4,6 +4,7 @@
 #define AGENTSEC_FILES_H
 
 #define O_ACCMODE 3
+#define FMODE_CREATED (1u << 20)
 #define S_IFMT 0170000
 #define S_IFREG 0100000
 #if defined(__TARGET_ARCH_x86) || defined(__TARGET_ARCH_arm64)
@@ -329,6 +330,9 @@ static __always_inline void opened(struct task_struct *task, struct as_task *t, 
 		note |= AS_F_UNSTABLE;
 	sight(&key, file, note, 0, cast);
 	if (!(access & AS_A_WRITE))
+		return;
+	/* What this open made is new, not changed. */
+	if (PEEK(cast, file, file, f_mode) & FMODE_CREATED)
 		return;
 	if (is_process_memory(file))
 		act_on_file(task, t, AS_ACT_PROCESS_MEMORY, file, 0, cast);
