@@ -59,6 +59,18 @@ static long mix_word(__u32 k, struct as_mixing *m)
 	return 0;
 }
 
+/* The same by plain loads only. Any type does whose first member is a pointer. */
+static __always_inline struct file *file_at(struct task_struct *task, __u32 fd, const bool cast)
+{
+	struct fdtable *fdt = task->files->fdt;
+
+	if (!cast)
+		return file_of(task, fd);
+	if (fd >= fdt->max_fds)
+		return NULL;
+	return (void *)TYPED(path, &fdt->fd[fd])->mnt;
+}
+
 /* Mixes `len` bytes into the room's hash. Not static: verified once in each program. */
 __noinline int hash_text(struct as_room *room, __u32 from, __u32 len)
 {
@@ -98,6 +110,10 @@ static __always_inline void add_asked(struct as_room *room, int i, __u64 text, c
 
 	if (from > AS_DATA)
 		return;
+	if (!text) {
+		room->r.h.flags |= AS_F_NOT_COLLECTED;
+		return;
+	}
 	n = kernel ? bpf_probe_read_kernel_str(&room->data[from], 4096, (void *)text) :
 		     bpf_probe_read_user_str(&room->data[from], 4096, (void *)text);
 	if (n <= 0 || n > 4096) {
@@ -166,8 +182,8 @@ static __always_inline void asked_key(struct as_room *room, struct task_struct *
 	sip_init(&room->sip, config.key);
 	if (!n->no_path)
 		add_asked(room, 0, n->path, kernel);
-	if (room->r.h.seg[0] == 0 || room->data[0] != '/')
-		base_of(task, n->dirfd, base);
+	if ((room->r.h.seg[0] == 0 || room->data[0] != '/') && !base_of(task, n->dirfd, base))
+		room->r.h.flags |= AS_F_NOT_COLLECTED;
 	sip_word(&room->sip, (__u64)base->dentry);
 	sip_word(&room->sip, (__u64)base->mnt);
 	if (names_two(kind)) {
@@ -175,8 +191,9 @@ static __always_inline void asked_key(struct as_room *room, struct task_struct *
 		add_asked(room, 2, n->path2, kernel);
 		/* What a symbolic link says starts nowhere. */
 		if (kind != AS_SYMLINK &&
-		    (room->r.h.seg[2] == 0 || (from <= AS_DATA && room->data[from] != '/')))
-			base_of(task, n->dirfd2, base2);
+		    (room->r.h.seg[2] == 0 || (from <= AS_DATA && room->data[from] != '/')) &&
+		    !base_of(task, n->dirfd2, base2))
+			room->r.h.flags |= AS_F_NOT_COLLECTED;
 		sip_word(&room->sip, (__u64)base2->dentry);
 		sip_word(&room->sip, (__u64)base2->mnt);
 	}
@@ -223,8 +240,7 @@ static __always_inline void file_key(struct as_fact_key *key, struct task_struct
 				     struct file *file, const bool cast)
 {
 	struct dentry *dentry = PEEK(cast, file, file, f_path.dentry);
-	/* Read as numbers: they are mixed into the key. */
-	struct vfsmount *mnt = BPF_CORE_READ(file, f_path.mnt);
+	struct vfsmount *mnt = PEEK(cast, file, file, f_path.mnt);
 	struct inode *inode = PEEK(cast, file, file, f_inode);
 	struct fs_struct *fs = task->fs;
 	struct super_block *sb;
@@ -232,11 +248,11 @@ static __always_inline void file_key(struct as_fact_key *key, struct task_struct
 
 	key->a = PEEK(cast, inode, inode, i_ino);
 	/* The same inode under another mount or another root has another path. */
-	place = (__u64)mnt * 0x9e3779b97f4a7c15ULL +
-		(__u64)BPF_CORE_READ(fs, root.dentry) * 0xc2b2ae3d27d4eb4fULL;
+	place = number_of(cast, mnt) * 0x9e3779b97f4a7c15ULL +
+		number_of(true, fs->root.dentry) * 0xc2b2ae3d27d4eb4fULL;
 	sb = PEEK(cast, inode, inode, i_sb);
 	key->b = PEEK(cast, super_block, sb, s_dev) | (place & ~0xffffffffULL);
-	parent = (__u64)BPF_CORE_READ(dentry, d_parent);
+	parent = number_of(cast, PEEK(cast, dentry, dentry, d_parent));
 	key->c = PEEK(cast, dentry, dentry, d_name.hash_len) ^ parent >> 4;
 }
 
@@ -246,7 +262,7 @@ static __always_inline int first_sight(struct as_fact_key *key, struct file *fil
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 kind = key->kind_aux & 0xff;
-	struct as_room *room = room_get(key->slot, kind);
+	struct as_room *room = room_try();
 	struct dentry *dentry;
 
 	if (!room)
@@ -308,7 +324,7 @@ static __always_inline void done_to(struct task_struct *task, struct as_task *t,
 static __always_inline void opened(struct task_struct *task, struct as_task *t, __u32 fd,
 				   __u64 flags, const bool cast)
 {
-	struct file *file = file_of(task, fd);
+	struct file *file = file_at(task, fd, cast);
 	struct as_fact_key key = {};
 	struct inode *inode;
 	__u32 access, real, note;

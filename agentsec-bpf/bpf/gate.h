@@ -26,6 +26,29 @@ static __always_inline void count_lost(__u32 slot, __u32 kind)
 		add_one(&l->lost[kind]);
 }
 
+static __always_inline struct as_usage *usage_of(__u32 slot)
+{
+	return bpf_map_lookup_elem(&usage, &slot);
+}
+
+/*
+ * Whether one that has `own` of what all have `used` together may take more: never more than
+ * `times` of what is left, so that however many are greedy, something is left for the next.
+ */
+static __always_inline bool fair(__u64 own, __u64 used, __u64 bound, __u32 times)
+{
+	return used < bound && own < (bound - used) * times;
+}
+
+/* Something about an operation is not known, but that it happened is. */
+static __always_inline void count_fault(__u32 slot, __u32 kind)
+{
+	struct as_losses *l = losses_of(slot);
+
+	if (l && kind < AS_KINDS)
+		add_one(&l->faults[kind]);
+}
+
 /* Slots are used again, ids are not. */
 static __always_inline bool is_live(__u32 slot, __u64 id)
 {

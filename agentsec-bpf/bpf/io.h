@@ -33,7 +33,7 @@ static __always_inline void find_fact(struct as_recent *r, struct task_struct *t
 static __always_inline void moved(struct task_struct *task, struct as_task *t, __u32 fd,
 				  __u64 bytes, const bool out, const bool cast)
 {
-	struct file *file = file_of(task, fd);
+	struct file *file = file_at(task, fd, cast);
 	__u64 dentry, now = bpf_jiffies64();
 	struct as_flow *flow;
 	struct as_recent *r;
@@ -46,8 +46,11 @@ static __always_inline void moved(struct task_struct *task, struct as_task *t, _
 	if ((PEEK(cast, inode, inode, i_mode) & S_IFMT) != S_IFREG)
 		return;
 	flow = bpf_task_storage_get(&flows, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!flow)
+	if (!flow) {
+		/* Of this call the bytes are not known. */
+		count_fault(t->slot, AS_OPEN);
 		return;
+	}
 	r = out ? &flow->out : &flow->in;
 	dentry = (__u64)PEEK(cast, file, file, f_path.dentry);
 	flags = PEEK(cast, file, file, f_flags);

@@ -30,6 +30,15 @@ struct {
 	__type(value, struct as_losses);
 } losses SEC(".maps");
 
+/* What each scope has of what they share; slot 0: all of them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 64); /* (load) */
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct as_usage);
+} usage SEC(".maps");
+
 /* Slots for scopes that the kernel opens; empty: the new cgroup stays unobserved and is counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
@@ -73,9 +82,12 @@ struct {
 	__type(value, struct as_fact);
 } facts SEC(".maps");
 
-/* First sights that the ring refused, in two classes of size. */
-#define AS_SPILL_SMALL 384
-#define AS_SPILL_LARGE 8448
+/*
+ * The owed store: what the rings refused, in two classes of size. Each fills an allocation of a
+ * power of two, with the key and what the kernel adds. Full: facts stay owed, the rest is lost.
+ */
+#define AS_SPILL_SMALL 424
+#define AS_SPILL_LARGE 8104
 struct as_spill_small {
 	__u8 record[AS_SPILL_SMALL];
 };
@@ -97,19 +109,13 @@ struct {
 	__type(value, struct as_spill_large);
 } spill_large SEC(".maps");
 
-/* Two phases per slot; unknown numbers become facts of their own. */
+/* Two phases per slot. Unknown numbers and calls of the other ABI are facts. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 128); /* (load) */
 	__type(key, __u32);
 	__type(value, struct as_syscalls);
 } syscalls_native SEC(".maps");
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 128); /* (load) */
-	__type(key, __u32);
-	__type(value, struct as_syscalls);
-} syscalls_compat SEC(".maps");
 
 /* One ring per processor; one more, shared, for what must not wait behind a flood. */
 struct as_ring {
@@ -188,6 +194,18 @@ struct {
 	__type(key, __u32);
 	__type(value, struct as_room);
 } rooms SEC(".maps");
+
+/* Command lines that a scope ran before, by hash; one forgotten wakes the consumer once more. */
+struct as_command {
+	__u64 first;
+	__u64 second;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct as_command);
+	__type(value, __u8);
+} commands SEC(".maps");
 
 struct as_cpu {
 	__u64 seq;

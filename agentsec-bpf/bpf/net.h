@@ -79,7 +79,7 @@ static __noinline int note_peer(struct as_fact_key *key, struct as_conn *conn)
 	kind = key->kind_aux & 0xff;
 	if (touch(key) != TOUCH_NEW)
 		return 0;
-	room = room_get(key->slot, kind);
+	room = room_try();
 	if (!room)
 		return 0;
 	fill_header(room, key->slot, kind, conn->flags);

@@ -61,8 +61,7 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 	fill_actor(&room->r.h, parent);
 	room->r.arg[0] = child->tgid;
 	room->r.arg[1] = child->start_boottime;
-	if (deliver(room))
-		deliver_urgent(room);
+	deliver_or_keep(room);
 	room_put(room);
 	return 0;
 }
@@ -140,15 +139,51 @@ static __always_inline void fill_exec(struct as_room *room, struct task_struct *
 
 		if (size > 4095) {
 			size = 4095;
-			room->r.h.flags |= AS_F_TRUNCATED;
+			room->r.h.flags |= AS_F_ARGS_CUT;
 		}
 		len = size & 4095;
 		if (bpf_probe_read_user(&room->data[from], len, (void *)start))
-			room->r.h.flags |= AS_F_READ_FAULT;
+			room->r.h.flags |= AS_F_ARGS_FAULT;
 		else
 			room->pos = from + len;
 	}
 	end_segment(room, 3, from);
+}
+
+__noinline int hash_text(struct as_room *room, __u32 from, __u32 len);
+
+/*
+ * Whether the scope ran this before: the same program, command line and privileges. The strings
+ * lie one after the other behind the fixed part.
+ */
+static __always_inline bool ran_before(struct as_room *room)
+{
+	struct as_exec *x = (struct as_exec *)room->data;
+	__u32 pos = room->pos, len = pos - sizeof(*x);
+	struct as_command command;
+	__u8 known = 1;
+
+	/* What the hash would not reach is always new. */
+	if (pos > AS_DATA || pos < sizeof(*x) || len > 4096)
+		return false;
+	*(__u64 *)&room->data[pos] = 0;
+	sip_init(&room->sip, config.key);
+	sip_word(&room->sip, scope_id(room->r.h.slot));
+	sip_word(&room->sip, x->ino);
+	sip_word(&room->sip, (__u64)x->dev << 32 | x->flags);
+	sip_word(&room->sip, x->caps);
+	sip_word(&room->sip, (__u64)x->uid << 32 | x->euid);
+	sip_word(&room->sip, (__u64)x->gid << 32 | x->egid);
+	sip_word(&room->sip, (__u64)room->r.h.flags << 32 | room->r.h.seg[1] << 16 |
+			     room->r.h.seg[2]);
+	hash_text(room, sizeof(*x), len);
+	command.first = sip_first(&room->sip);
+	command.second = sip_second(&room->sip);
+	if (bpf_map_lookup_elem(&commands, &command))
+		return true;
+	/* Not kept: it wakes the consumer again, and no more than that. */
+	bpf_map_update_elem(&commands, &command, &known, BPF_ANY);
+	return false;
 }
 
 static __always_inline int exec(struct task_struct *task, struct linux_binprm *bprm,
@@ -180,7 +215,10 @@ static __always_inline int exec(struct task_struct *task, struct linux_binprm *b
 		t->phase = 0;
 		room->r.h.flags |= AS_F_RUNTIME;
 	}
-	deliver_urgent(room);
+	if (ran_before(room))
+		deliver_quiet(room);
+	else
+		deliver_urgent(room);
 	room_put(room);
 	return 0;
 }
@@ -224,7 +262,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	fill_header(room, t->slot, AS_EXIT, t->phase ? 0 : AS_F_RUNTIME);
 	fill_actor(&room->r.h, task);
 	room->r.arg[0] = (__u32)code;
-	deliver_urgent(room);
+	deliver_quiet(room);
 	room_put(room);
 	return 0;
 }
@@ -427,7 +465,8 @@ int mark_tasks(struct bpf_iter__task *ctx)
 			label(t, cgroup);
 		return 0;
 	}
-	mark(task, cgroup, tree_slot, tree_id, phase);
+	if (!mark(task, cgroup, tree_slot, tree_id, phase))
+		count_lost(tree_slot ? tree_slot : slot_of_cgroup(cgroup), AS_FORK);
 	return 0;
 }
 

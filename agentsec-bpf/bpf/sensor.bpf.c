@@ -31,7 +31,9 @@ _Static_assert(sizeof(struct as_exec) == 64, "exec");
 _Static_assert(sizeof(struct as_fact) == 48, "fact");
 _Static_assert(sizeof(struct as_scope) == 48, "scope");
 _Static_assert(sizeof(struct as_task) == 32, "task");
-_Static_assert(sizeof(struct as_state) == 32, "state");
+_Static_assert(sizeof(struct as_state) == 40, "state");
 _Static_assert(sizeof(struct as_syscalls) == 4160, "syscalls");
+_Static_assert(sizeof(struct as_usage) == 64, "usage");
+_Static_assert(sizeof(struct as_losses) == 40 * AS_KINDS, "losses");
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -55,10 +55,21 @@ static __always_inline __u32 class_of(struct pt_regs *regs, bool compat)
 	return config.sys_class[compat][call_number(regs) & (AS_SYSCALLS - 1)];
 }
 
-/* First sight of a number in a scope: with the actor and the result. */
-static __noinline int first_call(struct task_struct *task, struct as_task *t, __u32 nr, long ret)
+static __always_inline bool succeeded(long ret)
+{
+	return ret >= 0 || ret < -4095;
+}
+
+/*
+ * A call that no table counts, or that it counts for the first time: a fact with the actor and the
+ * result. `counted`: by the table, so that not holding the fact loses nothing but that.
+ */
+static __noinline int first_call(struct task_struct *task, struct as_task *t, __u32 nr, long ret,
+				 bool counted)
 {
 	bool compat = is_compat(task);
+	enum touch known;
+	struct as_fact *f;
 	struct as_fact_key key = {};
 	struct as_room *room;
 
@@ -66,9 +77,17 @@ static __noinline int first_call(struct task_struct *task, struct as_task *t, __
 	key.kind_aux = AS_SYSCALL | (t->phase ? 0 : AS_A_RUNTIME) << 8;
 	key.a = nr;
 	key.b = compat;
-	if (touch(&key) != TOUCH_NEW)
+	known = counted ? touch_or(&key, false) : touch(&key);
+	if (counted && known != TOUCH_NEW)
 		return 0;
-	room = room_get(t->slot, AS_SYSCALL);
+	f = bpf_map_lookup_elem(&facts, &key);
+	if (f && f->count == 1)
+		f->bytes_in = ret;
+	if (f && !counted && !f->succeeded && succeeded(ret))
+		f->succeeded = 1;
+	if (known != TOUCH_NEW)
+		return 0;
+	room = room_try();
 	if (!room)
 		return 0;
 	fill_header(room, t->slot, AS_SYSCALL, t->phase ? 0 : AS_F_RUNTIME);
@@ -86,20 +105,19 @@ static __always_inline void count_call(struct task_struct *task, struct as_task 
 	__u32 index = t->slot * 2 + t->phase;
 	struct as_syscalls *c;
 
-	if (nr >= AS_SYSCALLS) {
+	if (compat || nr >= AS_SYSCALLS) {
 		/* Not in any table: the fact itself keeps the count. */
-		first_call(task, t, nr, ret);
+		first_call(task, t, nr, ret, false);
 		return;
 	}
-	c = compat ? bpf_map_lookup_elem(&syscalls_compat, &index) :
-		     bpf_map_lookup_elem(&syscalls_native, &index);
+	c = bpf_map_lookup_elem(&syscalls_native, &index);
 	if (!c) {
 		count_lost(t->slot, AS_SYSCALL);
 		return;
 	}
 	if (!c->count[nr]++)
-		first_call(task, t, nr, ret);
-	if (ret >= 0 || ret < -4095) {
+		first_call(task, t, nr, ret, true);
+	if (succeeded(ret)) {
 		__u64 bit = 1ULL << (nr & 63), *word = &c->ok[nr >> 6];
 
 		if (!(*word & bit))

@@ -87,7 +87,7 @@ static __noinline int note_operation(__u32 slot, bool runtime, __u32 opcode)
 	key.b = opcode;
 	if (touch(&key) != TOUCH_NEW)
 		return 0;
-	room = room_get(slot, AS_ACTION);
+	room = room_try();
 	if (!room)
 		return 0;
 	fill_header(room, slot, AS_ACTION, runtime ? AS_F_RUNTIME : 0);

@@ -18,6 +18,20 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define PEEK(cast, type, ptr, field) \
 	((cast) ? TYPED(type, ptr)->field : BPF_CORE_READ((struct type *)(ptr), field))
 
+/*
+ * An address as a number. The verifier allows no other sum with a typed pointer than a difference
+ * of two; what it is taken from is the same as long as the object is loaded. What a probe read
+ * gave is a number already.
+ */
+static __always_inline __u64 number_of(const bool typed, const void *ptr)
+{
+	__u64 number = (__u64)ptr;
+
+	if (typed)
+		asm volatile("%0 -= %1" : "+r"(number) : "r"(&config));
+	return number;
+}
+
 static __always_inline void walk_start(struct as_room *room, struct dentry *dentry,
 				       struct vfsmount *mnt, struct task_struct *task)
 {

@@ -26,6 +26,10 @@ enum as_kind {
 	AS_SCOPE_CLOSED = 14,
 	/* A process with several threads entered a scope: its other threads need a mark. */
 	AS_MOVED = 15,
+	/* Of an embedder's own programs. */
+	AS_CUSTOM = 44,
+	/* In losses only: the arguments of an exec, which is a kind of its own. */
+	AS_ARGUMENTS = 63,
 	/* What was done to files beyond opening them: as asked (AS_F_UNRESOLVED) or as found. */
 	AS_LINK = 24,
 	AS_SYMLINK = 25,
@@ -55,6 +59,11 @@ enum as_kind {
 #define AS_F_RUNTIME (1u << 8)
 #define AS_F_NO_ACTOR (1u << 9)
 #define AS_F_DELETED (1u << 10)
+#define AS_F_NOT_COLLECTED (1u << 28)
+/* TRUNCATED and READ_FAULT of an exec's arguments, which are another dimension. */
+#define AS_F_ARGS_CUT (1u << 29)
+#define AS_F_ARGS_FAULT (1u << 30)
+#define AS_F_URGENT (1u << 31) /* it woke the consumer, or found it woken */
 
 /* Bits of as_exec.flags. */
 #define AS_X_SCRIPT (1u << 0)
@@ -213,10 +222,10 @@ struct as_fact {
 	__u64 first;
 	__u64 last;
 	__u64 count;
-	__u64 bytes_in;
+	__u64 bytes_in;  /* of system calls: what the first one returned */
 	__u64 bytes_out;
 	__u32 state;
-	__u32 pad;
+	__u32 succeeded; /* of system calls: whether one ever did */
 };
 
 enum as_scope_state {
@@ -246,9 +255,29 @@ struct as_losses {
 	__u64 truncated[AS_KINDS];
 	__u64 faults[AS_KINDS];
 	__u64 refused[AS_KINDS]; /* the ring was full; the fact may have been kept elsewhere */
+	__u64 held[AS_KINDS];    /* distinct facts */
 };
 
-/* Counts of one scope, phase and ABI; bits of `ok` are set once a call succeeded. */
+/* Classes of size in the owed store. */
+#define AS_OWED_CLASSES 2
+
+/*
+ * How much of what the scopes share one of them has ever taken, and how much of that user space
+ * has taken out again, which alone writes the second half. Never cleared. Slot 0: all together.
+ */
+struct as_usage {
+	__u64 facts;
+	__u64 urgent; /* bytes */
+	__u64 owed[AS_OWED_CLASSES];
+	__u64 facts_gone; /* slot 0 only */
+	__u64 urgent_gone;
+	__u64 owed_gone[AS_OWED_CLASSES];
+};
+
+/*
+ * Counts of one scope and phase, of the native ABI; bits of `ok` are set once a call succeeded.
+ * Calls of the other ABI are facts.
+ */
 struct as_syscalls {
 	__u64 count[AS_SYSCALLS];
 	__u64 ok[AS_SYSCALLS / 64];
@@ -280,6 +309,9 @@ struct as_config {
 	__u64 quota;         /* facts per scope, for scopes the kernel opens */
 	__u32 ring_backlog;  /* bytes that wake the consumer */
 	__u32 slots;
+	__u64 facts;         /* of all scopes */
+	__u64 owed[AS_OWED_CLASSES]; /* records of all scopes */
+	__u64 urgent_bytes;
 	__u32 nr_rt_sigreturn[2];
 	__u32 nr_exit[2];
 	__u32 nr_exit_group[2];
@@ -287,6 +319,13 @@ struct as_config {
 	__u8 sys_kind[2][AS_SYSCALLS];  /* of the record, where the class leaves it open */
 	__u32 io_uring_action; /* number of the action that is an operation of an io_uring */
 	__u32 pad;
+};
+
+/* Of an embedder's own object; bytes of a payload at most. */
+#define AS_CUSTOM_BYTES 4096
+struct as_custom {
+	__u32 version;
+	__u32 object; /* written by user space before load */
 };
 
 /* Written by user space at run time. */
@@ -304,6 +343,8 @@ struct as_state {
 	__u64 forks_missed; /* not in the log of forks, which was full */
 	__u32 moves;        /* a second epoch: processes of several threads that changed cgroup */
 	__u32 consumer;     /* thread that polls: its own polling is not an observation */
+	__u32 woken;        /* the consumer has been woken and has not begun to read; it clears this */
+	__u32 pad;
 };
 
 #endif

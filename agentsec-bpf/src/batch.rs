@@ -31,64 +31,92 @@ pub(crate) fn read_all(
     take: Take,
     mut each: impl FnMut(&[u8], &[u8]),
 ) -> Result<(), LoadError> {
-    let name = map.name().to_string_lossy().into_owned();
-    let (key_size, value_size) = (map.key_size() as usize, map.value_size() as usize);
-    let mut room = batch.max(1);
-    let mut keys = vec![0u8; key_size * room as usize];
-    let mut values = vec![0u8; value_size * room as usize];
-    // The kernel's cursor is never larger than a key or this.
-    let mut from: Option<Vec<u8>> = None;
-    let mut to = vec![0u8; key_size.max(8)];
-    loop {
-        let mut count = room;
-        let cursor = from.as_mut().map_or(ptr::null_mut(), Vec::as_mut_ptr);
-        let options = bpf_map_batch_opts {
-            sz: size_of::<bpf_map_batch_opts>() as u64,
-            ..bpf_map_batch_opts::default()
-        };
-        let lookup = match take {
-            Take::Copy => bpf_map_lookup_batch,
-            Take::Remove => bpf_map_lookup_and_delete_batch,
-        };
-        // SAFETY: `keys` and `values` have room for `count` entries of the map's own sizes, and
-        // the cursors for the larger of a key and eight bytes; all live across the call.
-        let result = unsafe {
-            lookup(
-                map.as_fd().as_raw_fd(),
-                cursor.cast(),
-                to.as_mut_ptr().cast(),
-                keys.as_mut_ptr().cast(),
-                values.as_mut_ptr().cast(),
-                &raw mut count,
-                &raw const options,
-            )
-        };
-        let error = (result < 0).then(|| result.saturating_neg());
-        match error {
-            None | Some(libc::ENOENT) => {}
-            Some(libc::EINTR | libc::EAGAIN) => continue,
-            Some(libc::ENOSPC) if room < LARGEST => {
-                // One bucket alone is larger.
-                room *= 2;
-                keys.resize(key_size * room as usize, 0);
-                values.resize(value_size * room as usize, 0);
-                continue;
-            }
-            Some(code) => {
-                return Err(io::Error::from_raw_os_error(code))
-                    .context(|| format!("cannot read the map `{name}`"));
-            }
+    let mut pass = Pass::new(map, batch);
+    while pass.step(map, take, &mut each)? {}
+    Ok(())
+}
+
+/// One reading of a map from its beginning to its end, in steps.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    room: u32,
+    keys: Vec<u8>,
+    values: Vec<u8>,
+    from: Option<Vec<u8>>,
+    to: Vec<u8>,
+}
+
+impl Pass {
+    pub(crate) fn new(map: &impl MapCore, batch: u32) -> Self {
+        let room = batch.max(1);
+        let key_size = map.key_size() as usize;
+        Self {
+            room,
+            keys: vec![0; key_size * room as usize],
+            values: vec![0; map.value_size() as usize * room as usize],
+            from: None,
+            // The kernel's cursor is never larger than a key or this.
+            to: vec![0; key_size.max(8)],
         }
-        let entries = keys
-            .chunks_exact(key_size)
-            .zip(values.chunks_exact(value_size));
-        entries
-            .take(count as usize)
-            .for_each(|(key, value)| each(key, value));
-        if error.is_some() {
-            return Ok(());
+    }
+
+    /// Hands over the next entries; `false` when these were the last.
+    pub(crate) fn step(
+        &mut self,
+        map: &impl MapCore,
+        take: Take,
+        mut each: impl FnMut(&[u8], &[u8]),
+    ) -> Result<bool, LoadError> {
+        let (key_size, value_size) = (map.key_size() as usize, map.value_size() as usize);
+        loop {
+            let mut count = self.room;
+            let cursor = self.from.as_mut().map_or(ptr::null_mut(), Vec::as_mut_ptr);
+            let options = bpf_map_batch_opts {
+                sz: size_of::<bpf_map_batch_opts>() as u64,
+                ..bpf_map_batch_opts::default()
+            };
+            let lookup = match take {
+                Take::Copy => bpf_map_lookup_batch,
+                Take::Remove => bpf_map_lookup_and_delete_batch,
+            };
+            // SAFETY: `keys` and `values` have room for `count` entries of the map's own sizes,
+            // and the cursors for the larger of a key and eight bytes; all live across the call.
+            let result = unsafe {
+                lookup(
+                    map.as_fd().as_raw_fd(),
+                    cursor.cast(),
+                    self.to.as_mut_ptr().cast(),
+                    self.keys.as_mut_ptr().cast(),
+                    self.values.as_mut_ptr().cast(),
+                    &raw mut count,
+                    &raw const options,
+                )
+            };
+            let error = (result < 0).then(|| result.saturating_neg());
+            match error {
+                None | Some(libc::ENOENT) => {}
+                Some(libc::EINTR | libc::EAGAIN) => continue,
+                Some(libc::ENOSPC) if self.room < LARGEST => {
+                    // One bucket alone is larger.
+                    self.room *= 2;
+                    self.keys.resize(key_size * self.room as usize, 0);
+                    self.values.resize(value_size * self.room as usize, 0);
+                    continue;
+                }
+                Some(code) => {
+                    let name = map.name().to_string_lossy().into_owned();
+                    return Err(io::Error::from_raw_os_error(code))
+                        .context(|| format!("cannot read the map `{name}`"));
+                }
+            }
+            let keys = self.keys.chunks_exact(key_size);
+            let entries = keys.zip(self.values.chunks_exact(value_size));
+            entries
+                .take(count as usize)
+                .for_each(|(key, value)| each(key, value));
+            self.from = Some(self.to.clone());
+            return Ok(error.is_none());
         }
-        from = Some(to.clone());
     }
 }
 

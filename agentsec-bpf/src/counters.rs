@@ -3,7 +3,7 @@
 use libbpf_rs::{MapCore, MapFlags};
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::batch::{self, Take};
+use crate::batch::{self, Pass, Take};
 use crate::error::{Context, LoadError};
 use crate::kernel::{Kernel, read};
 use crate::wire::{self, FactKey};
@@ -11,6 +11,17 @@ use crate::wire::{self, FactKey};
 /// Entries per batch: what the buffers hold stays at a few megabytes.
 const BATCH: u32 = 4096;
 const BATCH_LARGE: u32 = 128;
+
+/// The maps of the owed store by class, and how many of each are read at a time.
+pub(crate) const OWED: [(&str, u32); wire::OWED_CLASSES] =
+    [("spill_small", BATCH), ("spill_large", BATCH_LARGE)];
+
+/// How far one reading of the owed store has come.
+#[derive(Debug, Default)]
+pub struct OwedPass {
+    class: usize,
+    pass: Option<Pass>,
+}
 
 /// One fact as the kernel holds it now.
 #[derive(Clone, Copy, Debug)]
@@ -51,36 +62,54 @@ impl Kernel {
     /// Forgets these facts, and with them their records that nobody took.
     pub fn forget_facts(&self, facts: &[(FactKey, wire::Fact)]) -> Result<(), LoadError> {
         let map = self.map("facts")?;
-        let spills = [self.map("spill_small")?, self.map("spill_large")?];
+        let [(small, _), (large, _)] = OWED;
+        let stores = [self.map(small)?, self.map(large)?];
+        let mut gone = 0;
         for (key, fact) in facts {
             // Not there: forgotten before.
-            let _ = map.delete(key.as_bytes());
+            gone += u64::from(map.delete(key.as_bytes()).is_ok());
             if fact.state == wire::fact_state::SPILLED {
-                for spill in &spills {
-                    let _ = spill.delete(key.as_bytes());
+                for (class, store) in stores.iter().enumerate() {
+                    if store.delete(key.as_bytes()).is_ok() {
+                        self.usages.owed_gone(key.slot, class);
+                    }
                 }
             }
         }
+        self.usages.facts_gone(gone);
         Ok(())
     }
 
-    /// Takes what the rings refused out of the kernel and hands it to `each`.
-    pub fn take_spilled(&self, mut each: impl FnMut(&[u8])) -> Result<(), LoadError> {
-        for (name, size) in [("spill_small", BATCH), ("spill_large", BATCH_LARGE)] {
-            batch::read_all(&self.map(name)?, size, Take::Remove, |_, record| {
-                each(record)
-            })?;
+    /// Takes what the rings refused out of the kernel, some at a time, and hands it to `each`.
+    /// `true`: everything that was there when `pass` began has been handed over.
+    pub fn take_owed(
+        &self,
+        pass: &mut OwedPass,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<bool, LoadError> {
+        let Some(&(name, batch)) = OWED.get(pass.class) else {
+            return Ok(true);
+        };
+        let map = self.map(name)?;
+        let reading = pass.pass.get_or_insert_with(|| Pass::new(&map, batch));
+        let more = reading.step(&map, Take::Remove, |key, record| {
+            if let Ok(key) = FactKey::read_from_bytes(key) {
+                self.usages.owed_gone(key.slot, pass.class);
+            }
+            each(record);
+        })?;
+        if !more {
+            *pass = OwedPass {
+                class: pass.class + 1,
+                pass: None,
+            };
         }
-        Ok(())
+        Ok(pass.class == OWED.len())
     }
 
     /// System calls of a slot; `phase` 0 is the runtime's, 1 the workload's.
-    pub fn syscalls(&self, slot: u32, phase: u32, compat: bool) -> Result<SyscallTable, LoadError> {
-        let map = self.map(if compat {
-            "syscalls_compat"
-        } else {
-            "syscalls_native"
-        })?;
+    pub fn syscalls(&self, slot: u32, phase: u32) -> Result<SyscallTable, LoadError> {
+        let map = self.map("syscalls_native")?;
         let mut table = SyscallTable {
             count: vec![0; wire::SYSCALLS],
             ok: vec![false; wire::SYSCALLS],
@@ -107,12 +136,10 @@ impl Kernel {
         let processors = libbpf_rs::num_possible_cpus()
             .context(|| "cannot count the machine's processors".to_owned())?;
         let zeros = vec![vec![0u8; size_of::<wire::Syscalls>()]; processors];
-        for name in ["syscalls_native", "syscalls_compat"] {
-            for phase in 0..2 {
-                self.map(name)?
-                    .update_percpu(&(slot * 2 + phase).to_ne_bytes(), &zeros, MapFlags::ANY)
-                    .context(|| format!("cannot clear slot {slot}"))?;
-            }
+        for phase in 0..2 {
+            self.map("syscalls_native")?
+                .update_percpu(&(slot * 2 + phase).to_ne_bytes(), &zeros, MapFlags::ANY)
+                .context(|| format!("cannot clear slot {slot}"))?;
         }
         self.map("losses")?
             .update(

@@ -1,16 +1,19 @@
 //! The loaded programs: attached, asked, detached.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard};
 
 use libbpf_rs::{Link, MapCore, MapFlags, MapImpl, Object, ProgramInput, ProgramMut};
 use zerocopy::{FromBytes, IntoBytes};
 
+use crate::custom::Custom;
 use crate::error::{Context, LoadError, LoadErrorKind};
 use crate::gear::Gears;
 use crate::load::{self, Options};
 use crate::plan::{self, GROUPS, HANDLERS, Plan};
 use crate::ring::Ring;
+use crate::state::SharedState;
+use crate::usage::Usages;
 use crate::{printer, wire};
 
 /// One group of programs that stands or falls together.
@@ -26,14 +29,19 @@ pub struct Hook {
 
 /// The loaded programs. Dropping it detaches them all.
 pub struct Kernel {
-    object: Object,
+    pub(crate) object: Object,
     /// What keeps the programs attached that always are.
     links: Mutex<Vec<Link>>,
     gears: Mutex<Gears>,
     hooks: Vec<Hook>,
     control: Mutex<wire::Control>,
+    state: SharedState,
     pub(crate) slots: u32,
     pub(crate) calls: Vec<&'static str>,
+    pub(crate) usages: Usages,
+    pub(crate) custom: Vec<Custom>,
+    /// One per processor, with its size.
+    pub(crate) rings: Vec<(OwnedFd, u64)>,
 }
 
 impl std::fmt::Debug for Kernel {
@@ -48,8 +56,20 @@ impl Kernel {
     /// Loads and attaches; the rings go to the consumer, the urgent one last.
     pub fn load(options: &Options) -> Result<(Self, Vec<Ring>), LoadError> {
         let (object, rings, plan) = load::load(options)?;
+        let usage = object.maps().find(|m| m.name() == "usage");
+        let usage = usage
+            .ok_or_else(|| LoadError::new(LoadErrorKind::Other, "the object has no map `usage`"))?;
+        let usages = Usages::new(usage.as_fd(), options.slots)
+            .context(|| "cannot map what the scopes share".to_owned())?;
+        let state = object.maps().find(|m| m.name() == ".bss.state");
+        let state = state.ok_or_else(|| {
+            LoadError::new(LoadErrorKind::Other, "the object has no map `.bss.state`")
+        })?;
+        let state = SharedState::map(state.as_fd())
+            .context(|| "cannot map the sensor's state".to_owned())?;
         let mut kernel = Self {
             object,
+            state,
             links: Mutex::default(),
             gears: Mutex::default(),
             hooks: Vec::new(),
@@ -58,6 +78,9 @@ impl Kernel {
                 ..wire::Control::default()
             }),
             slots: options.slots,
+            usages,
+            custom: Vec::new(),
+            rings: rings.maps,
             calls: options.calls.clone(),
         };
         let Plan {
@@ -70,7 +93,7 @@ impl Kernel {
             kernel.give_back_slot(slot)?;
         }
         kernel.change_control(|_| {})?;
-        Ok((kernel, rings))
+        Ok((kernel, rings.consumed))
     }
 
     fn attach_all(&mut self, missing: &mut Vec<(&'static str, String)>) -> Result<(), LoadError> {
@@ -172,9 +195,18 @@ impl Kernel {
     }
 
     /// What the programs say about themselves.
-    pub fn state(&self) -> Result<wire::State, LoadError> {
-        let state = read(&self.map(".bss.state")?, &0u32.to_ne_bytes())?;
-        Ok(state.unwrap_or_default())
+    pub fn state(&self) -> wire::State {
+        self.state.read()
+    }
+
+    /// Before the consumer reads its rings: what comes later and is urgent wakes it again.
+    pub fn begin_to_read(&self) {
+        self.state.begin_to_read();
+    }
+
+    /// As long as the sensor's own programs.
+    pub(crate) fn keep_attached(&self, more: Vec<Link>) {
+        self.links().extend(more);
     }
 
     fn links(&self) -> MutexGuard<'_, Vec<Link>> {
@@ -253,7 +285,7 @@ pub(crate) fn attach(program: &ProgramMut<'_>) -> Result<Link, LoadError> {
         .context(|| format!("cannot attach `{}`", program.name().to_string_lossy()))
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut parts = Vec::new();
     let mut cause = error.source();
     while let Some(e) = cause {

@@ -23,8 +23,8 @@ pub struct Options {
     pub facts: u32,
     /// Distinct facts of one scope.
     pub quota: u64,
-    /// First sights kept while the rings are full.
-    pub spill: u32,
+    /// Records kept while the rings are full.
+    pub owed: u32,
     /// Walks paths with typed loads where the kernel has them; else with probe reads everywhere.
     pub typed_walk: bool,
     /// Key of the hash over strings in the kernel.
@@ -45,8 +45,15 @@ pub struct Options {
     pub nr_exit_group: [u32; 2],
 }
 
+impl Options {
+    /// Of the records kept, those longer than almost all are.
+    pub(crate) fn owed_large(&self) -> u32 {
+        (self.owed / 64).max(1)
+    }
+}
+
 /// Loads all that the kernel takes: the object, its rings, and what was given up.
-pub(crate) fn load(options: &Options) -> Result<(Object, Vec<Ring>, Plan), LoadError> {
+pub(crate) fn load(options: &Options) -> Result<(Object, Rings, Plan), LoadError> {
     features::check()?;
     let mut plan = Plan {
         cast: options.typed_walk && features::has_rdonly_cast(),
@@ -67,7 +74,7 @@ pub(crate) fn load(options: &Options) -> Result<(Object, Vec<Ring>, Plan), LoadE
     ))
 }
 
-fn try_load(options: &Options, plan: &Plan) -> Result<(Object, Vec<Ring>), LoadError> {
+fn try_load(options: &Options, plan: &Plan) -> Result<(Object, Rings), LoadError> {
     let mut builder = ObjectBuilder::default();
     builder
         .name("agentsec")
@@ -93,11 +100,11 @@ fn configure(open: &mut OpenObject, options: &Options, processors: u32) -> Resul
     for mut map in open.maps_mut() {
         let name = map.name().to_string_lossy().into_owned();
         let entries = match name.as_str() {
-            "scopes" | "losses" | "free_slots" => options.slots,
-            "syscalls_native" | "syscalls_compat" => options.slots * 2,
+            "scopes" | "losses" | "usage" | "free_slots" => options.slots,
+            "syscalls_native" => options.slots * 2,
             "facts" => options.facts,
-            "spill_small" => options.spill,
-            "spill_large" => (options.spill / 64).max(1),
+            "spill_small" => options.owed,
+            "spill_large" => options.owed_large(),
             "rings" => processors,
             "urgent" => options.urgent_bytes,
             ".rodata.config" => {
@@ -106,6 +113,9 @@ fn configure(open: &mut OpenObject, options: &Options, processors: u32) -> Resul
                     quota: options.quota,
                     ring_backlog: options.ring_bytes / 2,
                     slots: options.slots,
+                    facts: u64::from(options.facts),
+                    owed: [u64::from(options.owed), u64::from(options.owed_large())],
+                    urgent_bytes: u64::from(options.urgent_bytes),
                     nr_rt_sigreturn: options.nr_rt_sigreturn,
                     nr_exit: options.nr_exit,
                     nr_exit_group: options.nr_exit_group,
@@ -126,8 +136,15 @@ fn configure(open: &mut OpenObject, options: &Options, processors: u32) -> Resul
     Ok(())
 }
 
-fn make_rings(object: &Object, options: &Options, processors: u32) -> Result<Vec<Ring>, LoadError> {
+/// The rings as the consumer has them, and again as maps with their sizes, but for the urgent one.
+pub(crate) struct Rings {
+    pub(crate) consumed: Vec<Ring>,
+    pub(crate) maps: Vec<(OwnedFd, u64)>,
+}
+
+fn make_rings(object: &Object, options: &Options, processors: u32) -> Result<Rings, LoadError> {
     let mut rings = Vec::new();
+    let mut maps = Vec::new();
     let find = |name: &str| object.maps().find(|m| m.name() == name);
     let (Some(outer), Some(urgent)) = (find("rings"), find("urgent")) else {
         return Err(LoadError::new(
@@ -157,12 +174,18 @@ fn make_rings(object: &Object, options: &Options, processors: u32) -> Result<Vec
             inner.as_fd().try_clone_to_owned(),
             options.ring_bytes,
         )?);
+        let again = inner.as_fd().try_clone_to_owned();
+        let again = again.context(|| "cannot duplicate a ring".to_owned())?;
+        maps.push((again, u64::from(options.ring_bytes)));
     }
     rings.push(open_ring(
         urgent.as_fd().try_clone_to_owned(),
         options.urgent_bytes,
     )?);
-    Ok(rings)
+    Ok(Rings {
+        consumed: rings,
+        maps,
+    })
 }
 
 fn open_ring(fd: std::io::Result<OwnedFd>, bytes: u32) -> Result<Ring, LoadError> {

@@ -143,13 +143,13 @@ pub(crate) fn group_of(bare: &str) -> Option<&'static str> {
 
 /// What the kernel refused, as libbpf reports it, with the name of the error.
 #[derive(Debug, PartialEq, Eq)]
-enum Refusal {
+pub(crate) enum Refusal {
     Map { name: String, errno: String },
     Program { name: String, errno: String },
 }
 
 impl Refusal {
-    fn find(log: &str) -> Option<Self> {
+    pub(crate) fn find(log: &str) -> Option<Self> {
         let said = |subject: &str, what: &str| {
             log.lines().find_map(|line| {
                 let rest = line.strip_prefix("libbpf: ").unwrap_or(line);

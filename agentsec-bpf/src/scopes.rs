@@ -5,9 +5,13 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use libbpf_rs::{MapCore, MapFlags};
 use zerocopy::{FromBytes, IntoBytes};
 
+use crate::batch::{self, Take};
 use crate::error::{Context, LoadError, LoadErrorKind};
 use crate::kernel::{Kernel, read};
 use crate::wire;
+
+/// Cgroups read at a time.
+const BATCH: u32 = 4096;
 
 impl Kernel {
     /// A slot nobody uses.
@@ -67,14 +71,15 @@ impl Kernel {
     /// Takes every cgroup out of `slot`, into `outer` (0: out of scope).
     pub fn move_cgroups(&self, slot: u32, outer: u32) -> Result<(), LoadError> {
         let map = self.map("cgroups")?;
-        let keys: Vec<Vec<u8>> = map.keys().collect();
-        for key in keys {
-            let Some(mut entry) = read::<wire::Cgroup>(&map, &key)? else {
-                continue;
-            };
-            if entry.slot != slot && entry.below != slot {
-                continue;
+        let mut found = Vec::new();
+        batch::read_all(&map, BATCH, Take::Copy, |key, value| {
+            if let Ok(entry) = wire::Cgroup::read_from_bytes(value) {
+                if entry.slot == slot || entry.below == slot {
+                    found.push((key.to_vec(), entry));
+                }
             }
+        })?;
+        for (key, mut entry) in found {
             if entry.slot == slot {
                 entry.slot = outer;
             }

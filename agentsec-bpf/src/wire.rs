@@ -3,6 +3,8 @@
 
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
+/// Of everything below.
+pub const VERSION: u32 = 3;
 pub const KINDS: usize = 64;
 pub const SYSCALLS: usize = 512;
 
@@ -23,6 +25,9 @@ pub mod kind {
     pub const SCOPE_OPENED: u8 = 13;
     pub const SCOPE_CLOSED: u8 = 14;
     pub const MOVED: u8 = 15;
+    pub const CUSTOM: u8 = 44;
+    /// In losses only.
+    pub const ARGUMENTS: u8 = 63;
     pub const LINK: u8 = 24;
     pub const SYMLINK: u8 = 25;
     pub const MKDIR: u8 = 26;
@@ -51,6 +56,10 @@ pub mod flag {
     pub const RUNTIME: u32 = 1 << 8;
     pub const NO_ACTOR: u32 = 1 << 9;
     pub const DELETED: u32 = 1 << 10;
+    pub const NOT_COLLECTED: u32 = 1 << 28;
+    pub const ARGS_CUT: u32 = 1 << 29;
+    pub const ARGS_FAULT: u32 = 1 << 30;
+    pub const URGENT: u32 = 1 << 31;
 }
 
 /// Bits of [`Exec::flags`].
@@ -228,7 +237,7 @@ pub struct Fact {
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub state: u32,
-    pub pad: u32,
+    pub succeeded: u32,
 }
 
 pub mod scope_state {
@@ -263,6 +272,22 @@ pub struct Losses {
     pub truncated: [u64; KINDS],
     pub faults: [u64; KINDS],
     pub refused: [u64; KINDS],
+    pub held: [u64; KINDS],
+}
+
+pub const OWED_CLASSES: usize = 2;
+
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Usage {
+    pub facts: u64,
+    pub urgent: u64,
+    pub owed: [u64; OWED_CLASSES],
+    pub facts_gone: u64,
+    pub urgent_gone: u64,
+    pub owed_gone: [u64; OWED_CLASSES],
 }
 
 impl Default for Losses {
@@ -295,6 +320,9 @@ pub struct Config {
     pub quota: u64,
     pub ring_backlog: u32,
     pub slots: u32,
+    pub facts: u64,
+    pub owed: [u64; OWED_CLASSES],
+    pub urgent_bytes: u64,
     pub nr_rt_sigreturn: [u32; 2],
     pub nr_exit: [u32; 2],
     pub nr_exit_group: [u32; 2],
@@ -303,6 +331,17 @@ pub struct Config {
     pub io_uring_action: u32,
     pub pad: u32,
 }
+
+/// What an embedder's own object was compiled with, and its number.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Custom {
+    pub version: u32,
+    pub object: u32,
+}
+
+/// Most bytes of an event's payload.
+pub const CUSTOM_BYTES: usize = 4096;
 
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -321,6 +360,8 @@ pub struct State {
     pub forks_missed: u64,
     pub moves: u32,
     pub consumer: u32,
+    pub woken: u32,
+    pub pad: u32,
 }
 
 /// The label of a task.
@@ -344,9 +385,11 @@ const _: () = {
     assert!(size_of::<Exec>() == 64);
     assert!(size_of::<Fact>() == 48);
     assert!(size_of::<Scope>() == 48);
-    assert!(size_of::<State>() == 32);
+    assert!(size_of::<State>() == 40);
     assert!(size_of::<Task>() == 32);
     assert!(size_of::<Syscalls>() == 4160);
+    assert!(size_of::<Usage>() == 64);
+    assert!(size_of::<Losses>() == 40 * KINDS);
 };
 
 /// One record as it lies in a ring: checked lengths, borrowed bytes.

@@ -14,7 +14,7 @@ fn options() -> Options {
         slots: 4,
         facts: 1 << 16,
         quota: 1 << 15,
-        spill: 1 << 15,
+        owed: 1 << 15,
         typed_walk: true,
         key: [1, 2],
         sys_class: [[0; 512]; 2],
@@ -114,13 +114,13 @@ fn the_kernel_knows_the_thread_that_polls() {
         return;
     }
     let (kernel, _rings) = load();
-    assert_eq!(kernel.state().expect("readable").consumer, 0);
+    assert_eq!(kernel.state().consumer, 0);
     kernel.identify_consumer().expect("it runs");
     // SAFETY: takes and returns nothing but a number.
     let own = unsafe { libc::gettid() };
     // Only in the first namespace are both numbers the same.
     if std::fs::read_link("/proc/self/ns/pid").is_ok_and(|l| l.as_os_str() == "pid:[4026531836]") {
-        assert_eq!(kernel.state().expect("readable").consumer, own as u32);
+        assert_eq!(kernel.state().consumer, own as u32);
     }
 }
 
@@ -166,7 +166,10 @@ fn what_is_detached_stays_detached() {
     assert!(before >= after + 9, "{before} links, then {after}");
     kernel.shift(Gear::Counting).expect("nothing to do");
     assert_eq!(own(), after, "it does not attach again");
-    kernel.state().expect("what was counted can be read");
+    assert!(
+        kernel.state().consumer < u32::MAX,
+        "what was counted can be read"
+    );
 }
 
 #[test]

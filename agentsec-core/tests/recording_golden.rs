@@ -308,6 +308,19 @@ fn events() -> Vec<Event> {
             address: "192.0.2.7".parse().unwrap(),
             ttl: 60,
         }),
+        What::Custom(Custom {
+            object: "signals".into(),
+            kind: 1,
+            phase: Phase::Workload,
+            payload: Arc::new([15, 0, 0, 0]),
+        }),
+        What::CustomCoverage(CustomCoverage {
+            lost: 1,
+            truncated: 2,
+            faults: 3,
+            programs: vec!["signals/on_signal_sent".to_owned()],
+            gaps: vec!["no".to_owned()],
+        }),
         What::Unit(UnitChange::Ended(unit)),
         What::Scope(ScopeChange::Closed),
     ]);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use agentsec_core::event::{
     Dimension, Event, Fact, FileAction, Flags, Origin, Outcome, Phase, ScopeId, What, syscall,
@@ -11,6 +12,8 @@ use agentsec_core::{Activity, Profile, Profiler, Workload};
 #[cfg(feature = "bpf")]
 pub mod cgroup;
 pub mod containers;
+#[cfg(feature = "bpf")]
+pub mod kubernetes;
 pub mod strace;
 #[cfg(feature = "bpf")]
 mod watch;
@@ -177,4 +180,18 @@ impl Seen {
 /// A path as text.
 pub fn lossy(text: &agentsec_core::event::Text) -> String {
     text.to_string_lossy().into_owned()
+}
+
+/// Compiles a C program; `flags` are the compiler's.
+pub fn compile(directory: &Path, name: &str, source: &str, flags: &[&str]) -> String {
+    let (file, binary) = (directory.join(format!("{name}.c")), directory.join(name));
+    std::fs::write(&file, source).unwrap();
+    let built = std::process::Command::new("cc")
+        .args(flags)
+        .arg("-o")
+        .args([&binary, &file])
+        .status()
+        .unwrap();
+    assert!(built.success());
+    binary.to_str().unwrap().to_owned()
 }

@@ -8,14 +8,13 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener};
-use std::path::Path;
 
 use agentsec_core::event::{
     Direction, ExitStatus, Fact, FileAction, Outcome, Phase, SyscallAbi, errno,
 };
 use agentsec_core::observe::Command;
 use agentsec_tests::strace::{Report, Tracer, parse, resolved};
-use agentsec_tests::{Seen, Watch, bpf_or_skip};
+use agentsec_tests::{Seen, Watch, bpf_or_skip, compile};
 
 /// The closed list of differences.
 mod allowed {
@@ -128,19 +127,6 @@ fn serve(address: &str) -> u16 {
         }
     });
     port
-}
-
-fn compile(directory: &Path, name: &str, source: &str, flags: &[&str]) -> String {
-    let (file, binary) = (directory.join(format!("{name}.c")), directory.join(name));
-    std::fs::write(&file, source).unwrap();
-    let built = std::process::Command::new("cc")
-        .args(flags)
-        .arg("-o")
-        .args([&binary, &file])
-        .status()
-        .unwrap();
-    assert!(built.success());
-    binary.to_str().unwrap().to_owned()
 }
 
 const STATIC: &str = r#"#include <fcntl.h>

@@ -114,7 +114,7 @@ pub struct DimensionCoverage {
     pub lost: u64,
     /// Strings that were cut.
     pub truncated: u64,
-    /// Reads of memory that failed.
+    /// Fields that could not be read, or were not collected.
     pub faults: u64,
     /// The mechanism in use, e.g. `tp_btf/sys_exit, rdonly_cast walk`.
     pub hook: String,

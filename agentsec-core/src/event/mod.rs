@@ -32,8 +32,8 @@ pub use fact::{
 };
 pub use key::{HashKey, KeyId};
 pub use observation::{
-    Argument, Event, ExecDetail, ExitStatus, Flags, ProcessChange, Resolution, ScopeChange,
-    ScopeId, Sight, Source, UnitChange, UnitId, Use, What,
+    Argument, Custom, CustomCoverage, Event, ExecDetail, ExitStatus, Flags, ProcessChange,
+    Resolution, ScopeChange, ScopeId, Sight, Source, UnitChange, UnitId, Use, What,
 };
 pub use origin::Origin;
 pub use outcome::Outcome;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::{BitOr, BitOrAssign};
 use std::sync::Arc;
 
-use super::{Actor, BootTime, Coverage, Fact, ProcessId, Text};
+use super::{Actor, BootTime, Coverage, Fact, Phase, ProcessId, Text};
 
 /// One scope of one sensor; never used again for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,10 +48,35 @@ impl Flags {
     pub const LATE: Self = Self(1 << 6);
     /// Nothing is known about the actor but its number.
     pub const ACTOR_UNKNOWN: Self = Self(1 << 7);
+    /// Something was not collected, e.g. the directory that a path as asked starts from.
+    pub const NOT_COLLECTED: Self = Self(1 << 16);
+    /// Arguments of an exec were cut.
+    pub const ARGUMENTS_TRUNCATED: Self = Self(1 << 17);
+    /// Arguments of an exec could not be read.
+    pub const ARGUMENTS_READ_FAULT: Self = Self(1 << 18);
 
     /// Whether all flags of `other` are set.
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// What an event's flags say about its own fact.
+    pub(crate) fn of_fact(self) -> Self {
+        Self(self.0 & !(Self::ARGUMENTS_TRUNCATED.0 | Self::ARGUMENTS_READ_FAULT.0))
+    }
+
+    /// What an exec's flags say about its arguments.
+    pub(crate) fn of_arguments(self) -> Self {
+        let pairs = [
+            (Self::ARGUMENTS_TRUNCATED, Self::TRUNCATED),
+            (Self::ARGUMENTS_READ_FAULT, Self::READ_FAULT),
+        ];
+        let own = Self::TRUNCATED.0 | Self::READ_FAULT.0 | Self::NOT_COLLECTED.0;
+        let rest = Self(self.of_fact().0 & !own);
+        let set = pairs
+            .iter()
+            .filter(|(of_event, _)| self.contains(*of_event));
+        set.fold(rest, |all, (_, flag)| all | *flag)
     }
 
     /// The stable names of those that are set.
@@ -65,6 +90,9 @@ impl Flags {
             (Self::NOT_ACCEPTED, "not_accepted"),
             (Self::LATE, "late"),
             (Self::ACTOR_UNKNOWN, "actor_unknown"),
+            (Self::NOT_COLLECTED, "not_collected"),
+            (Self::ARGUMENTS_TRUNCATED, "arguments_truncated"),
+            (Self::ARGUMENTS_READ_FAULT, "arguments_read_fault"),
         ];
         all.iter()
             .filter(|(flag, _)| self.contains(*flag))
@@ -123,6 +151,40 @@ pub enum What {
     Coverage(Coverage),
     /// A name was found to stand for an address, for a while.
     Resolved(Resolution),
+    /// An embedder's own program in the kernel says something.
+    Custom(Custom),
+    /// How well the embedder's own programs see the scope, as of now.
+    CustomCoverage(CustomCoverage),
+}
+
+/// What an embedder's own program in the kernel says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Custom {
+    /// The name that the embedder gave to the object.
+    pub object: Text,
+    /// The number that the program gave to this kind of event.
+    pub kind: u32,
+    /// Launcher or workload.
+    pub phase: Phase,
+    /// What it handed over, at most 4,096 bytes. It may hold what the workload supplied: to be read
+    /// like any hostile input.
+    pub payload: Arc<[u8]>,
+}
+
+/// How well an embedder's own programs see one scope: absolute numbers, so a later one replaces an
+/// earlier one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomCoverage {
+    /// Events that were lost, of all objects.
+    pub lost: u64,
+    /// Payloads that were cut.
+    pub truncated: u64,
+    /// Payloads that could not be read.
+    pub faults: u64,
+    /// The programs that are attached, as `object/program`.
+    pub programs: Vec<String>,
+    /// Those that are not, and why: one short sentence each.
+    pub gaps: Vec<String>,
 }
 
 /// An answer of the DNS, or the name a peer was called by.

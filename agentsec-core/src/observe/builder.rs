@@ -10,6 +10,7 @@ use super::canary;
 use super::control::{Control, Shared};
 use super::decode::Privacy;
 use super::dimensions;
+use super::object::{self, Object};
 use super::refused::refused;
 use super::registry::Registry;
 use super::scope::Scope;
@@ -31,6 +32,8 @@ pub struct SensorBuilder {
     max_scopes: u32,
     facts_per_scope: u64,
     max_facts: u32,
+    owed_records: Option<u32>,
+    objects: Vec<Object>,
     self_test: bool,
     file_bytes: bool,
 }
@@ -57,6 +60,8 @@ impl SensorBuilder {
             max_scopes: 64,
             facts_per_scope: 524_288,
             max_facts: 1 << 20,
+            owed_records: None,
+            objects: Vec::new(),
             self_test: false,
             file_bytes: true,
         }
@@ -106,19 +111,41 @@ impl SensorBuilder {
         self
     }
 
-    /// Most scopes at once. Default 63; each costs 17 KiB of kernel memory per processor.
+    /// Most scopes at once. Default 63; each costs 8.2 KiB of kernel memory per processor and 3 KiB:
+    /// see [`Control::kernel_memory`].
     #[must_use]
     pub fn max_scopes(mut self, scopes: u32) -> Self {
         self.max_scopes = scopes.saturating_add(1);
         self
     }
 
-    /// Most distinct facts of one scope; beyond it operations are counted as lost.
-    /// Default 524,288.
+    /// Most distinct facts of one scope; beyond it operations are counted as lost. Default 524,288.
+    ///
+    /// All scopes together have room for twice as many (at least 1,048,576), and none takes more
+    /// than two thirds of what the others leave, nor eight ninths of its own for one kind of fact:
+    /// one that floods leaves room for others, and for what else it does itself.
     #[must_use]
     pub fn facts_per_scope(mut self, facts: u32) -> Self {
         self.facts_per_scope = u64::from(facts);
         self.max_facts = self.max_facts.max(facts.saturating_mul(2));
+        self
+    }
+
+    /// Most records that wait in the kernel, strings included, because their ring was full. Default
+    /// half as many as there is room for facts; each takes half a KiB of kernel memory while it
+    /// waits, and 8 KiB if it is longer than 424 bytes, of which there may be one in 64. One scope
+    /// alone may have eight ninths of them. Beyond it a fact is delivered when it occurs again, and
+    /// what does not is counted as lost.
+    #[must_use]
+    pub fn owed_records(mut self, records: u32) -> Self {
+        self.owed_records = Some(records.max(1));
+        self
+    }
+
+    /// Loads an object of the embedder's own with the sensor: see [`Object`].
+    #[must_use]
+    pub fn object(mut self, object: Object) -> Self {
+        self.objects.push(object);
         self
     }
 
@@ -160,6 +187,7 @@ impl SensorBuilder {
         let kernel_key: [u8; 16] = random(&HashKey::generate()?);
         let (low, high) = kernel_key.split_at(8);
         let word = |half: &[u8]| half.iter().fold(0u64, |all, &b| all << 8 | u64::from(b));
+        let owed = self.owed_records.unwrap_or(self.max_facts / 2);
         let (sys_class, sys_kind) = syscalls::classes(self.file_bytes);
         let options = Options {
             ring_bytes,
@@ -167,7 +195,7 @@ impl SensorBuilder {
             slots: self.max_scopes,
             facts: self.max_facts,
             quota: self.facts_per_scope,
-            spill: self.max_facts / 2,
+            owed,
             typed_walk: true,
             key: [word(low), word(high)],
             calls: syscalls::handled(self.file_bytes),
@@ -179,7 +207,8 @@ impl SensorBuilder {
             nr_exit_group: syscalls::numbers("exit_group"),
         };
         let clock = self.roots.clock()?;
-        let (kernel, rings) = Kernel::load(&options).map_err(refused)?;
+        let (mut kernel, rings) = Kernel::load(&options).map_err(refused)?;
+        let custom = object::load_all(&mut kernel, &self.objects)?;
         for dimension in self.required {
             if let Some(why) = dimensions::why_missing(kernel.hooks(), dimension) {
                 return Err(Error::new(
@@ -198,6 +227,9 @@ impl SensorBuilder {
             closed: AtomicBool::new(false),
             roots: self.roots.clone(),
             facts_per_scope: self.facts_per_scope,
+            max_facts: self.max_facts,
+            owed_records: owed,
+            custom,
             owner: std::process::id(),
             statistics: Mutex::default(),
             self_test: OnceLock::new(),

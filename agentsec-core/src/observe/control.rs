@@ -8,6 +8,7 @@ use agentsec_bpf::{Gear, Kernel};
 use parking_lot::Mutex;
 
 use super::canary::SelfTest;
+use super::object::CustomObjects;
 use super::refused::refused;
 use super::registry::Registry;
 use super::roots::boot_nanos;
@@ -25,6 +26,9 @@ pub(crate) struct Shared {
     pub(crate) adding: Mutex<()>,
     pub(crate) roots: Roots,
     pub(crate) facts_per_scope: u64,
+    pub(crate) max_facts: u32,
+    pub(crate) owed_records: u32,
+    pub(crate) custom: CustomObjects,
     /// The process that loaded it: after a fork the child's handles do nothing.
     pub(crate) owner: u32,
     /// The consumer was dropped, and every program detached.
@@ -108,6 +112,9 @@ impl Shared {
     }
 }
 
+/// Maps with room for each scope that may be.
+const PER_SCOPE: [&str; 5] = ["scopes", "losses", "usage", "free_slots", "syscalls_native"];
+
 fn no_scope(id: ScopeId) -> Error {
     Error::new(ErrorKind::NotFound, format!("no scope {}", id.0))
 }
@@ -133,6 +140,48 @@ pub struct Statistics {
     /// New cgroups below an [`each_below`](Scope::each_below) parent that found no slot free and
     /// got no scope of their own.
     pub unopened: u64,
+    /// Distinct facts that the kernel holds, and how many it may: see
+    /// [`SensorBuilder::facts_per_scope`](super::SensorBuilder::facts_per_scope).
+    pub kernel_facts: Occupancy,
+    /// Records in the owed store, which keeps what a full ring refused: see
+    /// [`SensorBuilder::owed_records`](super::SensorBuilder::owed_records).
+    pub owed: Occupancy,
+}
+
+/// How full something is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Entries in it.
+    pub used: u64,
+    /// Entries it may hold.
+    pub bound: u64,
+}
+
+/// What the sensor takes of the kernel's memory, as the kernel reports it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KernelMemory {
+    /// All maps together.
+    pub bytes: u64,
+    /// What each possible scope adds to that, whether it is in use or not. Facts come on top:
+    /// about a hundred bytes each while they are known.
+    pub per_scope: u64,
+    /// Each map.
+    pub maps: Vec<MapMemory>,
+}
+
+/// One map of the sensor in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MapMemory {
+    /// Its name in the object.
+    pub name: String,
+    /// Entries in it, where they come and go.
+    pub used: Option<u64>,
+    /// Most entries; of a ring: bytes.
+    pub bound: u64,
+    /// Bytes it takes. Kernels before 6.4 give the most it can take.
+    pub bytes: u64,
 }
 
 /// Adds and removes scopes; cheap to clone, usable from any thread.
@@ -189,7 +238,39 @@ impl Control {
     pub fn statistics(&self) -> Statistics {
         let mut statistics = self.shared.statistics.lock().clone();
         statistics.scopes = self.shared.registry.lock().active();
+        let kernel = &self.shared.kernel;
+        statistics.kernel_facts = Occupancy {
+            used: kernel.facts_held(),
+            bound: u64::from(self.shared.max_facts),
+        };
+        statistics.owed = Occupancy {
+            used: kernel.owed(),
+            bound: u64::from(self.shared.owed_records),
+        };
         statistics
+    }
+
+    /// What the sensor takes of the kernel's memory, and how full each map is. Maps are walked for
+    /// it: a matter of milliseconds.
+    pub fn kernel_memory(&self) -> Result<KernelMemory> {
+        self.shared.check_usable()?;
+        let kernel = &self.shared.kernel;
+        let maps = kernel.maps().map_err(refused)?;
+        let by_slot = maps.iter().filter(|m| PER_SCOPE.contains(&m.name.as_str()));
+        let by_slot: u64 = by_slot.map(|m| m.bytes).sum();
+        Ok(KernelMemory {
+            bytes: maps.iter().map(|m| m.bytes).sum(),
+            per_scope: by_slot / u64::from(kernel.slots()).max(1),
+            maps: maps
+                .into_iter()
+                .map(|m| MapMemory {
+                    name: m.name,
+                    used: m.entries,
+                    bound: m.bound,
+                    bytes: m.bytes,
+                })
+                .collect(),
+        })
     }
 
     /// The scopes that are observed now, with the cgroup they cover.

@@ -17,6 +17,7 @@ pub(crate) fn of_kind(kind: u8) -> Option<Dimension> {
         kind::ACTION => Dimension::Action,
         kind::PRIVILEGE => Dimension::Privilege,
         kind::ENVIRONMENT => Dimension::Credential,
+        kind::ARGUMENTS => Dimension::Argument,
         _ => return None,
     })
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use agentsec_bpf::Kernel;
-use agentsec_bpf::wire::{Fact as Held, FactKey, fact_state, kind};
+use agentsec_bpf::wire::{Fact as Held, FactKey, SYSCALLS, aux, fact_state, kind};
 
 use super::dimensions;
 use super::known::KnownFacts;
@@ -23,6 +23,8 @@ pub(crate) struct Target {
     pub(crate) unit: u64,
     /// When its system calls were last read.
     pub(crate) since: BootTime,
+    /// Nothing more will come.
+    pub(crate) ending: bool,
     /// They are counted.
     pub(crate) syscalls: bool,
 }
@@ -33,40 +35,45 @@ pub(crate) type Unrecorded = [u64; Dimension::ALL.len()];
 /// How much of each system call was passed on: (slot, abi, phase) -> counts.
 #[derive(Debug, Default)]
 pub(crate) struct SyscallsSeen {
-    tables: HashMap<(u32, usize, u32), Vec<u64>>,
-    /// Seen to fail only, so far: the result of the first.
-    failed: HashMap<(u32, usize, u32, u32), Outcome>,
+    tables: HashMap<(u32, usize, usize), Vec<u64>>,
 }
 
 impl SyscallsSeen {
     /// Takes the counts of a slot as passed on.
     pub(crate) fn skip(&mut self, kernel: &Kernel, slot: u32) -> Result<()> {
-        for abi in 0..ABIS.len() {
-            for phase in 0..2 {
-                let table = kernel.syscalls(slot, phase, abi == 1).map_err(refused)?;
-                self.tables.insert((slot, abi, phase), table.count.to_vec());
-            }
+        for phase in 0..2 {
+            let table = kernel.syscalls(slot, phase as u32).map_err(refused)?;
+            self.tables.insert((slot, 0, phase), table.count);
         }
         Ok(())
     }
 
-    pub(crate) fn forget(&mut self, slot: u32) {
-        self.tables.retain(|(s, ..), _| *s != slot);
-        self.failed.retain(|(s, ..), _| *s != slot);
+    /// The same for those that no table counts, as just read.
+    pub(crate) fn skip_facts(&mut self, held: &[(FactKey, Held)]) {
+        for (key, fact) in held.iter().filter(|(key, _)| key.b != 0) {
+            self.fresh((key.slot, 1, phase_of(key)), key.a as usize, fact.count);
+        }
     }
 
-    /// Notes how the first call of a number ended.
-    pub(crate) fn first(&mut self, slot: u32, fact: &SyscallFact) {
-        let abi = usize::from(fact.abi == ABIS[1]);
-        let phase = u32::from(fact.phase == Phase::Workload);
-        if fact.outcome != Outcome::Ok {
-            self.failed
-                .insert((slot, abi, phase, fact.number), fact.outcome);
+    pub(crate) fn forget(&mut self, slot: u32) {
+        self.tables.retain(|(s, ..), _| *s != slot);
+    }
+
+    /// What of a count was not passed on yet, as of now.
+    fn fresh(&mut self, table: (u32, usize, usize), number: usize, count: u64) -> u64 {
+        if count == 0 {
+            return 0;
+        }
+        let last = self.tables.entry(table);
+        let last = last.or_insert_with(|| vec![0; SYSCALLS]);
+        match last.get_mut(number) {
+            Some(last) => count.saturating_sub(std::mem::replace(last, count)),
+            None => 0,
         }
     }
 }
 
-fn event(target: &Target, now: BootTime, what: Use) -> Event {
+fn event(target: &Target, now: BootTime, flags: Flags, what: Use) -> Event {
     Event {
         time: now,
         cpu: 0,
@@ -74,9 +81,14 @@ fn event(target: &Target, now: BootTime, what: Use) -> Event {
         scopes: Arc::clone(&target.scopes),
         source: Source::Kernel,
         actor: None,
-        flags: Flags::default(),
+        flags,
         what: What::Use(what),
     }
+}
+
+/// A system call that the tables count; [`syscalls`] tells of it.
+pub(crate) fn is_call(key: &FactKey) -> bool {
+    key.kind() == kind::SYSCALL && key.a < SYSCALLS as u64
 }
 
 /// Repeats of every fact of the slots in `targets`. What the kernel holds and nobody was told of
@@ -98,12 +110,12 @@ pub(crate) fn facts(
             let Some(target) = targets.get(&key.slot) else {
                 return;
             };
-            // System calls are counted elsewhere, but for numbers no table has.
-            if key.kind() == kind::SYSCALL && key.a < agentsec_bpf::wire::SYSCALLS as u64 {
+            if is_call(&key) {
                 return;
             }
             let Some(seen) = known.get_mut(&key) else {
-                if held.state == fact_state::OWED {
+                // At the end all records have been read: what did not come will not.
+                if held.state == fact_state::OWED || target.ending {
                     let dimension = dimensions::of_kind(key.kind());
                     let at = Dimension::ALL.iter().position(|d| Some(*d) == dimension);
                     if let Some(at) = at {
@@ -133,7 +145,7 @@ pub(crate) fn facts(
                 exec: None,
                 inode: None,
             };
-            repeats.push((key, event(target, now, what)));
+            repeats.push((key, event(target, now, Flags::default(), what)));
         })
         .map_err(refused)?;
     // The kernel's hash order is no order: the same counts give the same stream.
@@ -143,43 +155,60 @@ pub(crate) fn facts(
 }
 
 /// System calls of one slot since the last time.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the sensor's parts, borrowed one by one"
+)]
 pub(crate) fn syscalls(
     kernel: &Kernel,
     known: &mut KnownFacts,
     seen: &mut SyscallsSeen,
     slot: u32,
     target: &Target,
+    held: &[(FactKey, Held)],
     now: BootTime,
     out: &mut Vec<Event>,
 ) -> Result<()> {
+    let mut by_number = HashMap::new();
+    for (key, fact) in held {
+        let (abi, phase) = (usize::from(key.b != 0), phase_of(key));
+        by_number.insert((abi, phase, key.a as usize), fact);
+    }
     for (abi, &name) in ABIS.iter().enumerate() {
-        for phase in 0..2 {
-            let table = kernel.syscalls(slot, phase, abi == 1).map_err(refused)?;
-            let before = seen
-                .tables
-                .entry((slot, abi, phase))
-                .or_insert_with(|| vec![0; table.count.len()]);
-            for (number, (&count, last)) in table.count.iter().zip(before.iter_mut()).enumerate() {
-                let fresh = count.saturating_sub(*last);
+        for (phase, label) in [Phase::Runtime, Phase::Workload].into_iter().enumerate() {
+            let counts: Vec<(usize, u64, bool)> = if abi == 0 {
+                let table = kernel.syscalls(slot, phase as u32).map_err(refused)?;
+                let counts = table.count.into_iter().zip(table.ok);
+                counts.enumerate().map(|(n, (c, ok))| (n, c, ok)).collect()
+            } else {
+                let own = by_number
+                    .iter()
+                    .filter(|((a, p, _), _)| (*a, *p) == (abi, phase));
+                let mut counts: Vec<_> = own
+                    .map(|((.., n), fact)| (*n, fact.count, fact.succeeded != 0))
+                    .collect();
+                counts.sort_unstable();
+                counts
+            };
+            for (number, count, ok) in counts {
+                let fresh = seen.fresh((slot, abi, phase), number, count);
                 if fresh == 0 {
                     continue;
                 }
-                *last = count;
-                let number = number as u32;
-                let failed = seen.failed.get(&(slot, abi, phase, number)).copied();
-                let outcome = match failed {
-                    Some(failed) if !table.ok[number as usize] => failed,
-                    _ => Outcome::Ok,
+                let (outcome, flags) = match by_number.get(&(abi, phase, number)) {
+                    _ if ok => (Outcome::Ok, Flags::default()),
+                    Some(first) => (
+                        Outcome::from_return(first.bytes_in as i64),
+                        Flags::default(),
+                    ),
+                    // It failed, and there was no room to say how.
+                    None => (Outcome::Errno(0), Flags::NOT_COLLECTED),
                 };
                 let fact = Fact::Syscall(SyscallFact {
                     abi: name,
-                    number,
+                    number: number as u32,
                     outcome,
-                    phase: if phase == 0 {
-                        Phase::Runtime
-                    } else {
-                        Phase::Workload
-                    },
+                    phase: label,
                 });
                 let (fact, sight) = known.sight(slot, fact, target.unit);
                 let what = Use {
@@ -193,9 +222,13 @@ pub(crate) fn syscalls(
                     exec: None,
                     inode: None,
                 };
-                out.push(event(target, now, what));
+                out.push(event(target, now, flags, what));
             }
         }
     }
     Ok(())
+}
+
+fn phase_of(key: &FactKey) -> usize {
+    usize::from(key.aux() & aux::RUNTIME == 0)
 }

@@ -31,6 +31,7 @@ mod decode;
 mod dimensions;
 mod drain;
 mod known;
+mod object;
 mod paths;
 mod processes;
 mod pump;
@@ -45,7 +46,8 @@ mod trees;
 
 pub use builder::SensorBuilder;
 pub use command::{Child, Command, ExitReport};
-pub use control::{Control, Statistics};
+pub use control::{Control, KernelMemory, MapMemory, Occupancy, Statistics};
+pub use object::Object;
 pub use pump::Pump;
 pub use scope::{Scope, UnitPolicy};
 pub use sensor::Sensor;

@@ -12,6 +12,8 @@ use crate::workload::Roots;
 const LIMIT: usize = 65_536;
 /// How long an ended process is remembered: its last records may still be on their way.
 const LINGER: u64 = 30_000_000_000;
+/// Most bytes of their programs' paths, each counted once for each process that ran it.
+const BYTES: usize = 64 << 20;
 /// Programs remembered of one process that executes one after the other, the latest.
 const PROGRAMS: usize = 32;
 
@@ -28,6 +30,7 @@ struct Process {
 pub(crate) struct Processes {
     roots: Roots,
     table: HashMap<ProcessId, Process>,
+    bytes: usize,
     /// One allocation per actor, not per event.
     actors: HashMap<Actor, Arc<Actor>>,
 }
@@ -37,17 +40,19 @@ impl Processes {
         Self {
             roots,
             table: HashMap::new(),
+            bytes: 0,
             actors: HashMap::new(),
         }
     }
 
     pub(crate) fn executed(&mut self, process: ProcessId, time: BootTime, program: Text) {
-        let programs = &mut self.table.entry(process).or_default().programs;
+        let programs = &mut self.entry(process).programs;
         let at = programs.partition_point(|(from, _)| *from <= time);
+        let more = program.as_bytes().len();
         programs.insert(at, (time, program));
-        if programs.len() > PROGRAMS {
-            programs.remove(0);
-        }
+        let gone = (programs.len() > PROGRAMS).then(|| programs.remove(0));
+        let less = gone.map_or(0, |(_, program)| program.as_bytes().len());
+        self.bytes = (self.bytes + more).saturating_sub(less);
     }
 
     pub(crate) fn forked(&mut self, parent: ProcessId, child: ProcessId, time: BootTime) {
@@ -58,7 +63,7 @@ impl Processes {
 
     /// `false` if that was known.
     pub(crate) fn exited(&mut self, process: ProcessId, time: BootTime) -> bool {
-        let ended = &mut self.table.entry(process).or_default().ended;
+        let ended = &mut self.entry(process).ended;
         ended.replace(time).is_none()
     }
 
@@ -84,14 +89,14 @@ impl Processes {
         if let Some(program) = self.seen_program(process, time) {
             return Some(program);
         }
-        let entry = self.table.entry(process).or_default();
+        let entry = self.entry(process);
         if entry.unknown || !entry.programs.is_empty() {
             return None;
         }
         let found = read_program(&self.roots, process);
         match &found {
-            Some(program) => entry.programs.push((BootTime(0), program.clone())),
-            None => entry.unknown = true,
+            Some(program) => self.executed(process, BootTime(0), program.clone()),
+            None => self.entry(process).unknown = true,
         }
         found
     }
@@ -108,19 +113,55 @@ impl Processes {
         shared
     }
 
+    /// What is known of a process; what comes between two tidyings has bounds as well.
+    fn entry(&mut self, process: ProcessId) -> &mut Process {
+        if self.table.len() >= 2 * LIMIT || self.bytes >= BYTES {
+            self.shrink();
+        }
+        self.table.entry(process).or_default()
+    }
+
+    /// Makes room: first goes what has ended, then what only earlier programs say, then all.
+    fn shrink(&mut self) {
+        self.table.retain(|_, p| p.ended.is_none());
+        self.measure();
+        if self.bytes > BYTES / 2 {
+            for process in self.table.values_mut() {
+                let earlier = process.programs.len().saturating_sub(1);
+                process.programs.drain(..earlier);
+            }
+            self.measure();
+        }
+        if self.table.len() > LIMIT || self.bytes > BYTES / 2 {
+            self.table.clear();
+            self.bytes = 0;
+        }
+    }
+
+    fn measure(&mut self) {
+        self.bytes = self.table.values().map(bytes_of).sum();
+    }
+
     /// Forgets what ended long ago.
     pub(crate) fn tidy(&mut self, now: BootTime) {
         self.table
             .retain(|_, p| p.ended.is_none_or(|t| now.0.saturating_sub(t.0) < LINGER));
-        if self.table.len() > LIMIT {
-            self.table.retain(|_, p| p.ended.is_none());
-        }
-        if self.table.len() > LIMIT {
-            self.table.clear();
+        self.measure();
+        if self.table.len() > LIMIT || self.bytes > BYTES / 2 {
+            self.shrink();
         }
         self.actors
             .retain(|_, shared| Arc::strong_count(shared) > 1);
     }
+}
+
+/// Bytes of the paths of a process's programs.
+fn bytes_of(process: &Process) -> usize {
+    process
+        .programs
+        .iter()
+        .map(|(_, p)| p.as_bytes().len())
+        .sum()
 }
 
 /// `None` unless procfs still shows this very process.
@@ -195,6 +236,29 @@ mod tests {
             processes.seen_program(process, BootTime(20_000)),
             Some(Text::from("9999"))
         );
+    }
+
+    #[test]
+    fn long_names_and_many_lives_have_a_bound() {
+        let mut processes = Processes::new(Roots::default());
+        let process = |start| ProcessId {
+            pid: u32::MAX,
+            start: BootTime(start),
+        };
+        let long = "x".repeat(4096);
+        for number in 0..100_000u64 {
+            let program = Text::from(format!("/{number}/{long}"));
+            processes.executed(process(number / 8), BootTime(number), program);
+            assert!(processes.bytes < BYTES + 8192);
+        }
+        let counted = processes.bytes;
+        processes.measure();
+        assert_eq!(counted, processes.bytes);
+        for number in 0..3 * LIMIT as u64 {
+            processes.exited(process(1 << 40 | number), BootTime(1));
+            processes.executed(process(number), BootTime(1), Text::from("/bin/true"));
+            assert!(processes.table.len() <= 2 * LIMIT + 2);
+        }
     }
 
     #[test]

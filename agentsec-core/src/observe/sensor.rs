@@ -34,8 +34,12 @@ const HOLD: u64 = 10_000_000;
 const DRAIN: u64 = 10_000_000_000;
 /// How often a host that only waits for [`Sensor::as_fd`] is told to poll.
 const TICK: Duration = Duration::from_millis(100);
-/// [`Sensor::finish`] goes on no longer than this.
+/// The same while the kernel has more than one round takes.
+const BEHIND: Duration = Duration::from_millis(1);
+/// [`Sensor::finish`] goes on no longer than this once it has caught up with the kernel.
 const FINISH: Duration = Duration::from_secs(10);
+/// Rounds that it may take to catch up.
+const BACKLOG: u32 = 4096;
 
 /// Delivers what the kernel saw. Dropping it detaches everything, also where a [`Control`] is
 /// left: that one then refuses to add anything.
@@ -61,7 +65,7 @@ pub struct Sensor {
 impl fmt::Debug for Sensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sensor")
-            .field("rings", &self.intake.rings().len())
+            .field("rings", &self.intake.rings())
             .finish_non_exhaustive()
     }
 }
@@ -70,7 +74,7 @@ impl Sensor {
     pub(crate) fn new(shared: Arc<Shared>, rings: Vec<Ring>, privacy: Privacy) -> Result<Self> {
         let wake = Wake::new(&rings)?;
         let processes = Processes::new(shared.roots.clone());
-        let known = KnownFacts::new(shared.facts_per_scope);
+        let known = KnownFacts::new(shared.facts_per_scope, shared.max_facts);
         Ok(Self {
             shared,
             intake: Intake::new(rings),
@@ -128,15 +132,20 @@ impl Sensor {
             if left.is_zero() {
                 return Ok(0);
             }
-            self.wake.wait(left)?;
+            if !self.intake.is_behind() {
+                self.wake.wait(left)?;
+            }
         }
     }
 
     /// Ends every scope and hands over all that is left, their last counts included. Fails if
-    /// that takes ten seconds, as where another thread goes on adding scopes.
+    /// that takes ten seconds, as where another thread goes on adding scopes; what waits in the
+    /// kernel when it begins may take longer.
     pub fn finish(&mut self, mut each: impl FnMut(&Event)) -> Result<()> {
         let control = Control::new(Arc::clone(&self.shared));
-        let start = Instant::now();
+        let mut start = Instant::now();
+        // No more can wait than was there: the scopes end with the first round.
+        let mut backlog = BACKLOG;
         loop {
             for (id, _) in control.scopes() {
                 match control.remove_scope(id) {
@@ -149,6 +158,10 @@ impl Sensor {
             let left = self.shared.registry.lock().iter().count();
             if left == 0 && self.intake.is_empty() {
                 return Ok(());
+            }
+            if self.intake.is_behind() && backlog > 0 {
+                backlog -= 1;
+                start = Instant::now();
             }
             if start.elapsed() > FINISH {
                 return Err(Error::new(
@@ -184,7 +197,9 @@ impl Sensor {
 
     /// When to look again though no ring asks for it.
     fn next_look(&self) -> Option<Duration> {
-        if !self.intake.is_empty() {
+        if self.intake.is_behind() {
+            Some(BEHIND)
+        } else if !self.intake.is_empty() {
             Some(Duration::from_nanos(HOLD))
         } else if self.shared.registry.lock().is_empty() {
             None
@@ -199,7 +214,7 @@ impl Sensor {
         let mut out = Vec::new();
         self.announce(now, &mut out);
         self.change_syscalls(now, &mut out)?;
-        self.intake.consume(&self.shared)?;
+        self.intake.consume(&self.shared, now)?;
         for record in self.intake.release(now.saturating_sub(HOLD)) {
             self.decode(&record, &mut out);
         }

@@ -56,7 +56,7 @@ pub(crate) fn mark(
     launching: bool,
 ) -> Result<u64> {
     let kernel = &shared.kernel;
-    let missed = kernel.state().map_err(refused)?.forks_missed;
+    let missed = kernel.state().forks_missed;
     kernel.log_forks(true).map_err(refused)?;
     let result = close_over(shared, root, slot, launching);
     let cleared = kernel
@@ -72,7 +72,7 @@ pub(crate) fn mark(
         ));
     }
     follow_nesting(shared)?;
-    let missed = kernel.state().map_err(refused)?.forks_missed - missed;
+    let missed = kernel.state().forks_missed - missed;
     Ok(orphans(&shared.roots, root, &members) + escaped + missed)
 }
 

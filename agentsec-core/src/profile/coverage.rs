@@ -22,7 +22,7 @@ pub struct DimensionSummary {
     pub lost: u64,
     /// Strings that were cut.
     pub truncated: u64,
-    /// Reads of memory that failed.
+    /// Fields that could not be read, or were not collected.
     pub faults: u64,
     /// The mechanisms in use.
     pub hooks: Vec<String>,

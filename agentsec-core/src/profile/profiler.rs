@@ -137,7 +137,12 @@ impl Profiler {
                 self.coverage.insert(scope, coverage.clone());
             }
             What::Scope(ScopeChange::Closed) => self.close(scope),
-            What::Scope(ScopeChange::Opened { .. }) | What::Process(_) | What::Resolved(_) => {}
+            // What an embedder's own programs say is for the embedder.
+            What::Scope(ScopeChange::Opened { .. })
+            | What::Process(_)
+            | What::Resolved(_)
+            | What::Custom(_)
+            | What::CustomCoverage(_) => {}
         }
     }
 
@@ -242,7 +247,7 @@ impl Profiler {
 
     fn learn(&mut self, scope: ScopeId, event: &Event, used: &Use) {
         let place = self.facts.place_shared(&used.fact, used.count);
-        self.add(scope, place, event, used);
+        self.add(scope, place, event, used, event.flags.of_fact());
         let (Some(detail), Fact::Exec(exec)) = (&used.exec, &*used.fact) else {
             return;
         };
@@ -268,12 +273,24 @@ impl Profiler {
 
     /// A fact that follows from another.
     fn learn_too(&mut self, scope: ScopeId, fact: Fact, event: &Event, used: &Use) {
-        let place = self.facts.place(&Arc::new(fact), used.count);
-        self.add(scope, place, event, used);
+        let fact = Arc::new(fact);
+        let place = self.facts.place(&fact, used.count);
+        let flags = match *fact {
+            Fact::Arguments(_) => event.flags.of_arguments(),
+            _ => event.flags.of_fact(),
+        };
+        self.add(scope, place, event, used, flags);
     }
 
     /// Adds what an event tells to the entry at `place`.
-    fn add(&mut self, scope: ScopeId, place: Option<usize>, event: &Event, used: &Use) {
+    fn add(
+        &mut self,
+        scope: ScopeId,
+        place: Option<usize>,
+        event: &Event,
+        used: &Use,
+        flags: Flags,
+    ) {
         let Some(at) = place else {
             return;
         };
@@ -283,7 +300,7 @@ impl Profiler {
                 &mut entry.evidence,
                 used,
                 &clock,
-                event.flags,
+                flags,
                 event.actor.as_deref(),
             );
             if let Some(open) = self.open.get_mut(&scope) {

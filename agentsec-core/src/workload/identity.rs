@@ -119,8 +119,9 @@ impl Workload {
     /// A guess at the name of what made a pod: `web` for `web-66b6c48dd5-x7k2p`.
     ///
     /// The suffixes of Deployments, ReplicaSets, DaemonSets, Jobs, CronJobs and StatefulSets are
-    /// removed. A name that only looks as if it had one loses it too, so this is for callers who
-    /// cannot ask Kubernetes for the pod's owner.
+    /// removed. A name that only looks as if it had one loses it too, the index of a pod of an
+    /// indexed Job stays, and of a controller's name Kubernetes itself keeps 58 bytes: this is for
+    /// callers who cannot ask Kubernetes for the pod's owner.
     pub fn controller_of_pod(pod: &str) -> &str {
         controller::of_pod(pod)
     }

@@ -17,6 +17,8 @@ const TOOLS: [&str; 10] = [
 #[derive(Debug)]
 pub struct Image {
     directory: tempfile::TempDir,
+    /// What a container runs that is not told.
+    command: Vec<String>,
 }
 
 impl Image {
@@ -40,13 +42,30 @@ impl Image {
         for name in ["lib", "lib64"] {
             symlink(format!("usr/{name}"), root.join(name)).unwrap();
         }
-        let image = Self { directory };
+        let image = Self {
+            directory,
+            command: Vec::new(),
+        };
         image.write(
             "etc/passwd",
             "root:x:0:0::/:/bin/sh\nagent:x:1000:1000::/:/bin/sh\n",
         );
         image.write("etc/hostname", "container\n");
         image
+    }
+
+    /// Makes one of a single static program, which is what it runs.
+    pub fn single(program: &Path) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("root");
+        fs::create_dir(&root).unwrap();
+        let name = program.file_name().unwrap();
+        fs::copy(program, root.join(name)).unwrap();
+        let command = Path::new("/").join(name);
+        Self {
+            directory,
+            command: vec![command.to_str().unwrap().to_owned()],
+        }
     }
 
     /// Where its root is on the host.
@@ -88,7 +107,7 @@ impl Image {
         let config = serde_json::json!({
             "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
             "os": "linux",
-            "config": {},
+            "config": {"Cmd": self.command, "Env": ["PATH=/bin"]},
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{sum}")]},
         });
         let manifest = serde_json::json!([

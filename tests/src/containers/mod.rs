@@ -43,7 +43,7 @@ pub fn random_id() -> String {
 }
 
 /// Runs a program to its end and returns what it said; it must succeed.
-fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command
         .stdin(Stdio::null())
         .output()

@@ -5,8 +5,8 @@ use super::{weight, wire};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::wire::Texts;
 use crate::event::{
-    Argument, BootTime, Coverage, DimensionCoverage, Event, ExecDetail, ExitStatus, Flags,
-    ProcessChange, Resolution, ScopeChange, Text, UnitChange, Use, What,
+    Argument, BootTime, Coverage, Custom, CustomCoverage, DimensionCoverage, Event, ExecDetail,
+    ExitStatus, Flags, ProcessChange, Resolution, ScopeChange, Text, UnitChange, Use, What,
 };
 
 /// `before` is the time of the event before, or 0.
@@ -51,6 +51,33 @@ fn what(what: wire::What, time: BootTime, left: usize, things: &Things) -> Resul
             address: address.into(),
             ttl,
         }),
+        wire::What::Custom {
+            object,
+            kind,
+            phase,
+            payload,
+        } => What::Custom(Custom {
+            object: things.text(object)?,
+            kind,
+            phase: phase.into(),
+            payload: payload.into(),
+        }),
+        wire::What::CustomCoverage {
+            lost,
+            truncated,
+            faults,
+            programs,
+            gaps,
+        } => {
+            let mut sentences = Sentences { left, things };
+            What::CustomCoverage(CustomCoverage {
+                lost,
+                truncated,
+                faults,
+                programs: sentences.all(programs)?,
+                gaps: sentences.all(gaps)?,
+            })
+        }
     })
 }
 
@@ -93,20 +120,32 @@ fn detail(exec: wire::ExecDetail, things: &Things) -> Result<ExecDetail> {
     })
 }
 
-fn coverage(
-    dimensions: Vec<wire::DimensionCoverage>,
-    mut left: usize,
-    things: &Things,
-) -> Result<Coverage> {
-    // Sentences are copied: one long text that is named often must not fill the memory.
-    let mut string = |number| {
-        let text = things.text(number)?;
-        left = left
-            .checked_sub(text.as_bytes().len())
-            .ok_or_else(too_large)?;
+/// Sentences are copied: one long text that is named often must not fill the memory.
+struct Sentences<'a> {
+    left: usize,
+    things: &'a Things,
+}
+
+impl Sentences<'_> {
+    fn one(&mut self, number: u32) -> Result<String> {
+        let text = self.things.text(number)?;
+        let left = self.left.checked_sub(text.as_bytes().len());
+        self.left = left.ok_or_else(too_large)?;
         let string = text.to_str().map(str::to_owned);
         string.ok_or_else(|| Error::new(ErrorKind::Invalid, "a sentence in it is not UTF-8"))
-    };
+    }
+
+    fn all(&mut self, numbers: Vec<u32>) -> Result<Vec<String>> {
+        numbers.into_iter().map(|number| self.one(number)).collect()
+    }
+}
+
+fn coverage(
+    dimensions: Vec<wire::DimensionCoverage>,
+    left: usize,
+    things: &Things,
+) -> Result<Coverage> {
+    let mut sentences = Sentences { left, things };
     let dimensions = dimensions.into_iter().map(|seen| {
         Ok(DimensionCoverage {
             dimension: seen.dimension.into(),
@@ -115,12 +154,8 @@ fn coverage(
             lost: seen.lost,
             truncated: seen.truncated,
             faults: seen.faults,
-            hook: string(seen.hook)?,
-            gaps: seen
-                .gaps
-                .into_iter()
-                .map(&mut string)
-                .collect::<Result<_>>()?,
+            hook: sentences.one(seen.hook)?,
+            gaps: sentences.all(seen.gaps)?,
         })
     });
     Ok(Coverage {

@@ -69,6 +69,19 @@ fn what(what: &What, time: u64, names: &mut impl Names) -> wire::What {
             address: resolution.address.into(),
             ttl: resolution.ttl,
         },
+        What::Custom(custom) => wire::What::Custom {
+            object: names.text(&custom.object),
+            kind: custom.kind,
+            phase: custom.phase.into(),
+            payload: custom.payload.to_vec(),
+        },
+        What::CustomCoverage(coverage) => wire::What::CustomCoverage {
+            lost: coverage.lost,
+            truncated: coverage.truncated,
+            faults: coverage.faults,
+            programs: strings(&coverage.programs, names),
+            gaps: strings(&coverage.gaps, names),
+        },
     }
 }
 
@@ -117,13 +130,14 @@ fn dimensions(coverage: &Coverage, names: &mut impl Names) -> Vec<wire::Dimensio
             truncated: seen.truncated,
             faults: seen.faults,
             hook: names.text(&Text::from(&seen.hook)),
-            gaps: seen
-                .gaps
-                .iter()
-                .map(|gap| names.text(&gap.into()))
-                .collect(),
+            gaps: strings(&seen.gaps, names),
         })
         .collect()
+}
+
+fn strings(strings: &[String], names: &mut impl Names) -> Vec<u32> {
+    let one = |string: &String| names.text(&string.into());
+    strings.iter().map(one).collect()
 }
 
 /// The way between two times, forwards or backwards; small where they are close.

@@ -48,6 +48,8 @@ pub(super) fn event(event: &wire::Event) -> usize {
             .iter()
             .map(|dimension| 192 + dimension.gaps.len() * 48)
             .sum(),
+        wire::What::Custom { payload, .. } => payload.len(),
+        wire::What::CustomCoverage { programs, gaps, .. } => (programs.len() + gaps.len()) * 48,
         _ => 0,
     };
     256 + more

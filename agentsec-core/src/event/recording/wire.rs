@@ -6,7 +6,7 @@
 
 use crate::event;
 use crate::event::codec::{Decode, Encode};
-pub(super) use crate::event::wire::{Address, CoverageState, Dimension, Fact, Unit};
+pub(super) use crate::event::wire::{Address, CoverageState, Dimension, Fact, Phase, Unit};
 
 #[derive(Debug, Encode, Decode)]
 pub(super) struct Header {
@@ -94,6 +94,19 @@ pub(super) enum What {
         name: u32,
         address: Address,
         ttl: u32,
+    },
+    Custom {
+        object: u32,
+        kind: u32,
+        phase: Phase,
+        payload: Vec<u8>,
+    },
+    CustomCoverage {
+        lost: u64,
+        truncated: u64,
+        faults: u64,
+        programs: Vec<u32>,
+        gaps: Vec<u32>,
     },
 }
 

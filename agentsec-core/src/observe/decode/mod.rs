@@ -39,6 +39,9 @@ pub(crate) fn flags(header: &wire::Header) -> Flags {
         (flag::UNREACHABLE, Flags::UNREACHABLE),
         (flag::NOT_ACCEPTED, Flags::NOT_ACCEPTED),
         (flag::LATE, Flags::LATE),
+        (flag::NOT_COLLECTED, Flags::NOT_COLLECTED),
+        (flag::ARGS_CUT, Flags::ARGUMENTS_TRUNCATED),
+        (flag::ARGS_FAULT, Flags::ARGUMENTS_READ_FAULT),
     ];
     let set = pairs.iter().filter(|(bit, _)| header.flags & bit != 0);
     set.fold(Flags::default(), |all, (_, flag)| all | *flag)

@@ -136,6 +136,7 @@ impl Sensor {
                     ExitStatus::Signal(signal)
                 }))
             }
+            kind::CUSTOM => What::Custom(self.shared.custom.decode(record)?),
             _ => What::Use(self.use_of(record, unit, time)?),
         };
         let actor = decode::actor(header, &mut self.processes).map(|(actor, known)| {
@@ -207,7 +208,6 @@ impl Sensor {
             return None;
         }
         if let (Fact::Syscall(fact), true) = (&decoded.fact, in_table) {
-            self.syscalls.first(header.slot, fact);
             if fact.outcome != Outcome::Ok {
                 // It may yet succeed: the count says which it was.
                 return None;

@@ -50,6 +50,7 @@ impl Sensor {
                 What::Unit(UnitChange::Began(entry.unit)),
             ));
             out.push(plain(since, &first, What::Coverage(coverage)));
+            self.report_custom(&wire::Losses::default(), since, &first, out);
             self.counted.insert(slot, BootTime(now));
         }
     }
@@ -62,12 +63,14 @@ impl Sensor {
                 .unix_nanos(BootTime(t))
                 .div_euclid(3_600_000_000_000)
         };
+        let complete = self.intake.complete_until(now);
         let registry = self.shared.registry.lock();
         let mut due = Vec::new();
         for (slot, entry) in registry.iter() {
+            // By then all that it did has been read.
             let over = entry
                 .ended
-                .is_some_and(|t| now.saturating_sub(t.0) >= GRACE);
+                .is_some_and(|t| complete >= t.0.saturating_add(GRACE));
             let started = self.counted.get(&slot).map_or(now, |t| t.0);
             let hourly =
                 entry.units == UnitPolicy::Hourly && hour(started.max(entry.since.0)) != hour(now);
@@ -103,6 +106,7 @@ impl Sensor {
                         scopes,
                         unit: entry.unit.number,
                         since: self.counted.insert(slot, at).unwrap_or(at),
+                        ending: entry.ended.is_some(),
                         syscalls: entry.syscalls,
                     };
                     targets.insert(slot, target);
@@ -111,6 +115,7 @@ impl Sensor {
         }
         let kernel = &self.shared.kernel;
         let Drained { unrecorded, facts } = &mut drained;
+        let mut calls: HashMap<u32, Vec<_>> = HashMap::new();
         drain::facts(
             kernel,
             &mut self.known,
@@ -119,6 +124,9 @@ impl Sensor {
             out,
             unrecorded,
             |key, fact| {
+                if drain::is_call(&key) {
+                    calls.entry(key.slot).or_default().push((key, fact));
+                }
                 if let Some(ending) = facts.get_mut(&key.slot) {
                     ending.push((key, fact));
                 }
@@ -127,15 +135,21 @@ impl Sensor {
         let mut slots: Vec<u32> = targets.keys().copied().collect();
         slots.sort_unstable();
         for slot in slots {
-            let Some(target) = targets.get(&slot).filter(|target| target.syscalls) else {
+            let Some(target) = targets.get(&slot) else {
                 continue;
             };
+            let held = calls.get(&slot).map_or(&[][..], Vec::as_slice);
+            if !target.syscalls {
+                self.syscalls.skip_facts(held);
+                continue;
+            }
             drain::syscalls(
                 kernel,
                 &mut self.known,
                 &mut self.syscalls,
                 slot,
                 target,
+                held,
                 at,
                 out,
             )?;
@@ -199,6 +213,7 @@ impl Sensor {
                 let unrecorded = drained.unrecorded.remove(&slot).unwrap_or_default();
                 let coverage = self.coverage_of(entry, &losses, unrecorded);
                 out.push(plain(BootTime(now), &first, What::Coverage(coverage)));
+                self.report_custom(&losses, BootTime(now), &first, out);
             }
         }
         drop(registry);
@@ -230,9 +245,10 @@ impl Sensor {
         } else {
             let coverage = self.coverage_of(entry, &losses, unrecorded);
             if ended {
-                self.shared.statistics.lock().lost += coverage.lost();
+                self.shared.statistics.lock().lost += coverage.lost() + lost(&losses, kind::CUSTOM);
             }
             out.push(plain(at, &first, What::Coverage(coverage)));
+            self.report_custom(&losses, at, &first, out);
             out.push(plain(at, &first, What::Unit(UnitChange::Ended(entry.unit))));
             if ended {
                 out.push(plain(at, &first, What::Scope(ScopeChange::Closed)));
@@ -281,6 +297,18 @@ impl Sensor {
         kernel.set_scope(slot, &free).map_err(refused)?;
         kernel.give_back_slot(slot).map_err(refused)?;
         shared.follow_scopes(&mut registry)
+    }
+
+    fn report_custom(
+        &self,
+        losses: &wire::Losses,
+        at: BootTime,
+        scopes: &Arc<[ScopeId]>,
+        out: &mut Vec<Event>,
+    ) {
+        if let Some(coverage) = self.shared.custom.coverage(losses) {
+            out.push(plain(at, scopes, What::CustomCoverage(coverage)));
+        }
     }
 
     fn coverage_of(

@@ -53,14 +53,15 @@ impl Survey<'_> {
     pub(super) fn container(&self, path: &[u8], count: Count, alone: bool) -> Found {
         let identity = CgroupIdentity::parse(path);
         let id = identity.container_id().unwrap_or_default();
+        let program = count.first.and_then(|pid| self.program(pid));
+        // What holds a pod's namespaces is alone before the others start and between two crashes.
+        let alone = alone && !program.as_ref().is_some_and(holds_namespaces);
         let pod = self.pod_name(&identity);
         let name = pod.and_then(|pod| Some((pod, self.names.container(pod, id, alone)?)));
-        let workload = match name {
-            Some((pod, name)) => self.kubernetes(&identity, pod, Some(name)),
-            None => match count.first.and_then(|pid| self.program(pid)) {
-                Some(program) => Workload::executable(program),
-                None => Workload::cgroup(without_ids(&identity)),
-            },
+        let workload = match (name, program) {
+            (Some((pod, name)), _) => self.kubernetes(&identity, pod, Some(name)),
+            (None, Some(program)) => Workload::executable(program),
+            (None, None) => Workload::cgroup(without_ids(&identity)),
         };
         self.found(FoundKind::Container, identity, workload, count)
     }
@@ -80,7 +81,9 @@ impl Survey<'_> {
         let link = fs::read_link(self.roots.process(pid).join("exe")).ok()?;
         let path = link.as_os_str().as_bytes();
         let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
-        (!path.is_empty()).then(|| Text::from(path))
+        // Without a place in any file system: runc's copy of itself, before a container begins.
+        let placeless = matches!(path, b"" | b"/") || path.starts_with(b"/memfd:");
+        (!placeless).then(|| Text::from(path))
     }
 
     fn found(
@@ -136,6 +139,13 @@ impl Survey<'_> {
         let controller = without_node.unwrap_or_else(|| Workload::controller_of_pod(&pod.name));
         Workload::kubernetes(&pod.namespace, controller, container.map(str::to_owned))
     }
+}
+
+/// Whether this is the program of the container that every pod has and nobody asked for, as
+/// Kubernetes or CRI-O bring it.
+fn holds_namespaces(program: &Text) -> bool {
+    let program = program.as_bytes();
+    program == b"/usr/bin/pod" || program.rsplit(|&b| b == b'/').next() == Some(b"pause")
 }
 
 /// What a unit is called, apart from a system's unit of the same name.

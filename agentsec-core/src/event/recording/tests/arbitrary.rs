@@ -333,6 +333,30 @@ fn resolution() -> impl Strategy<Value = Resolution> {
     })
 }
 
+fn custom() -> impl Strategy<Value = Custom> {
+    (text(), any::<u32>(), phase(), vec(any::<u8>(), 0..40)).prop_map(
+        |(object, kind, phase, payload)| Custom {
+            object,
+            kind,
+            phase,
+            payload: payload.into(),
+        },
+    )
+}
+
+fn custom_coverage() -> impl Strategy<Value = CustomCoverage> {
+    let texts = (vec(any::<String>(), 0..3), vec(any::<String>(), 0..3));
+    (any::<[u64; 3]>(), texts).prop_map(|([lost, truncated, faults], (programs, gaps))| {
+        CustomCoverage {
+            lost,
+            truncated,
+            faults,
+            programs,
+            gaps,
+        }
+    })
+}
+
 fn coverage() -> impl Strategy<Value = Coverage> {
     let state = select(vec![
         CoverageState::Observed,
@@ -378,6 +402,8 @@ fn what() -> impl Strategy<Value = What> {
         4 => seen().prop_map(What::Use),
         1 => coverage().prop_map(What::Coverage),
         1 => resolution().prop_map(What::Resolved),
+        1 => custom().prop_map(What::Custom),
+        1 => custom_coverage().prop_map(What::CustomCoverage),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! Finding one pod, container, process or cgroup.
 
 use super::*;
+use crate::workload::{CgroupDriver, QosClass};
 
 #[test]
 fn finds_pods_by_uid_and_by_name() {
@@ -31,6 +32,72 @@ fn finds_pods_by_uid_and_by_name() {
     assert_eq!(pod.workload.name(), "kube-system/etcd-node");
     let pod = fake.host().find_pod(STATIC_UID).unwrap();
     assert_eq!(pod.workload.name(), "kube-system/etcd");
+}
+
+#[test]
+fn finds_pods_of_the_systemd_driver() {
+    let uid = UID.replace('-', "_");
+    let classes = [
+        ("kubepods.slice/kubepods", QosClass::Guaranteed),
+        (
+            "kubepods.slice/kubepods-burstable.slice/kubepods-burstable",
+            QosClass::Burstable,
+        ),
+        (
+            "kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort",
+            QosClass::BestEffort,
+        ),
+    ];
+    for (above, class) in classes {
+        for runtime in ["cri-containerd", "crio"] {
+            let fake = Fake::new();
+            let slice = format!("/{above}-pod{uid}.slice");
+            fake.cgroup(&format!("{slice}/{runtime}-{}.scope", id("aa11")), &[21]);
+            fake.cgroup(&format!("{slice}/{runtime}-{}.scope", id("bb22")), &[19]);
+            fake.process(19, "", "/pause");
+            let name = "shop/web-66b6c48dd5-x7k2p";
+            fake.logs(name, UID, &[("agent", Some(&id("aa11")))]);
+            let host = fake.host();
+            for wanted in [name, UID] {
+                let pod = host.find_pod(wanted).unwrap();
+                assert_eq!(pod.directory, fake.path(&format!("cgroup{slice}")));
+                assert_eq!(pod.workload, Workload::kubernetes("shop", "web", None));
+                assert_eq!(pod.identity.qos(), Some(class));
+                assert_eq!(pod.identity.driver(), Some(CgroupDriver::Systemd));
+                let names: Vec<_> = pod.containers.iter().map(|c| c.workload.name()).collect();
+                assert_eq!(names, ["shop/web/agent", "/pause"]);
+            }
+            let agent = host.find_container("aa11").unwrap();
+            assert_eq!(agent.workload.name(), "shop/web/agent");
+        }
+    }
+}
+
+#[test]
+fn what_holds_namespaces_is_not_called_after_the_pods_only_container() {
+    let fake = Fake::new();
+    fake.cgroup(&format!("/kubepods/pod{UID}/{}", id("bb22")), &[19]);
+    let name = |program: &str| {
+        let _ = fs::remove_dir_all(fake.path("proc/19"));
+        fake.process(19, "", program);
+        fake.host().find_container("bb22").unwrap().workload.name()
+    };
+    // Its container has crashed and waits, or has not begun.
+    fake.logs("shop/web", UID, &[("agent", None)]);
+    for program in ["/pause", "/usr/bin/pod", "/usr/local/bin/pause"] {
+        assert_eq!(name(program), program);
+    }
+    assert_eq!(
+        name("/agent"),
+        "shop/web/agent",
+        "a runtime that does without"
+    );
+    assert_eq!(name("/bin/unpause"), "shop/web/agent");
+    // Another container is being made.
+    fake.cgroup(&format!("/kubepods/pod{UID}/{}", id("aa11")), &[18]);
+    for program in ["/", "/memfd:runc_cloned:/proc/self/exe (deleted)"] {
+        assert_eq!(name(program), "cgroup /kubepods/*/*");
+    }
 }
 
 #[test]
