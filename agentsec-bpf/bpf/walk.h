@@ -41,8 +41,8 @@ static __always_inline void walk_start(struct as_room *room, struct dentry *dent
 	w->dentry = dentry;
 	w->mnt = mnt;
 	w->mnt_root = BPF_CORE_READ(mnt, mnt_root);
-	w->root_dentry = BPF_CORE_READ(fs, root.dentry);
-	w->root_mnt = BPF_CORE_READ(fs, root.mnt);
+	w->root_dentry = fs->root.dentry;
+	w->root_mnt = fs->root.mnt;
 }
 
 /* Appends one name; false when there is no room. */
