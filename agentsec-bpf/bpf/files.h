@@ -4,6 +4,7 @@
 #define AGENTSEC_FILES_H
 
 #define O_ACCMODE 3
+#define FMODE_CREATED (1u << 20)
 #define S_IFMT 0170000
 #define S_IFREG 0100000
 #if defined(__TARGET_ARCH_x86) || defined(__TARGET_ARCH_arm64)
@@ -44,6 +45,20 @@ static __always_inline struct file *file_of(struct task_struct *task, __u32 fd)
 	return file;
 }
 
+struct as_mixing {
+	struct as_room *room;
+	__u32 from;
+	__u32 words;
+};
+
+static long mix_word(__u32 k, struct as_mixing *m)
+{
+	if (m->from > AS_DATA || k >= 512 || k >= m->words)
+		return 1;
+	sip_word(&m->room->sip, *(__u64 *)&m->room->data[m->from + k * 8]);
+	return 0;
+}
+
 /* The same by plain loads only. Any type does whose first member is a pointer. */
 static __always_inline struct file *file_at(struct task_struct *task, __u32 fd, const bool cast)
 {
@@ -59,14 +74,17 @@ static __always_inline struct file *file_at(struct task_struct *task, __u32 fd, 
 /* Mixes `len` bytes into the room's hash. Not static: verified once in each program. */
 __noinline int hash_text(struct as_room *room, __u32 from, __u32 len)
 {
+	struct as_mixing m = { .room = room, .from = from, .words = (len + 7) / 8 };
 	__u32 k;
 
 	if (!room || from > AS_DATA)
 		return 0;
-	for (k = 0; k < 512; k++) {
-		if (k * 8 >= len)
-			break;
-		sip_word(&room->sip, *(__u64 *)&room->data[from + k * 8]);
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
+		bpf_loop(512, mix_word, &m, 0);
+	} else {
+		for (k = 0; k < 512; k++)
+			if (mix_word(k, &m))
+				break;
 	}
 	sip_word(&room->sip, len);
 	return 0;
@@ -328,6 +346,9 @@ static __always_inline void opened(struct task_struct *task, struct as_task *t, 
 		note |= AS_F_UNSTABLE;
 	sight(&key, file, note, 0, cast);
 	if (!(access & AS_A_WRITE))
+		return;
+	/* What this open made is new, not changed. */
+	if (PEEK(cast, file, file, f_mode) & FMODE_CREATED)
 		return;
 	if (is_process_memory(file))
 		act_on_file(task, t, AS_ACT_PROCESS_MEMORY, file, 0, cast);

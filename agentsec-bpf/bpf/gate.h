@@ -5,7 +5,8 @@
 
 static __always_inline __u64 cgroup_of(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	/* Typed from the task on: plain loads, not probe reads. */
+	return task->cgroups->dfl_cgrp->kn->id;
 }
 
 static __always_inline void add_one(__u64 *counter)

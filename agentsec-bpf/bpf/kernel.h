@@ -35,6 +35,7 @@ enum bpf_map_type {
 /* Whether the kernel has a helper is asked of its type information. */
 enum bpf_func_id {
 	BPF_FUNC_find_vma = 180,
+	BPF_FUNC_loop = 181,
 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 };
 enum { BPF_F_NO_PREALLOC = 1, BPF_F_CLONE = 1 << 9, BPF_F_MMAPABLE = 1 << 10 };

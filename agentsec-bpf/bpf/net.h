@@ -33,6 +33,23 @@ static __always_inline void set_ipv6(struct as_address *a, struct in6_addr *v)
 	a->ipv6 = true;
 }
 
+/* The same of a socket that the program was given: plain loads. */
+static __always_inline void given_peer_of(struct sock *sk, struct as_address *a)
+{
+	if (sk->__sk_common.skc_family == AF_INET) {
+		set_ipv4(a, sk->__sk_common.skc_daddr);
+	} else {
+		struct in6_addr v;
+
+		v.in6_u.u6_addr32[0] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[0];
+		v.in6_u.u6_addr32[1] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[1];
+		v.in6_u.u6_addr32[2] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[2];
+		v.in6_u.u6_addr32[3] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[3];
+		set_ipv6(a, &v);
+	}
+	a->port = __builtin_bswap16(sk->__sk_common.skc_dport);
+}
+
 static __always_inline void peer_of(const struct sock *sk, struct as_address *a)
 {
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
@@ -110,18 +127,21 @@ static __always_inline void conn_actor(struct as_conn *c, struct task_struct *ta
 	c->flags = t->phase ? 0 : AS_F_RUNTIME;
 }
 
-static __always_inline void add_bytes(struct as_fact_key *key, const struct sock *sk)
+static __always_inline void add_bytes(struct as_fact_key *key, struct sock *sk)
 {
 	struct as_fact *f = bpf_map_lookup_elem(&facts, key);
-	const struct tcp_sock *tp = (const void *)sk;
+	struct tcp_sock *tp;
 	__u64 in, out;
 
 	if (!f)
 		return;
-	in = BPF_CORE_READ(tp, bytes_received);
-	out = BPF_CORE_READ(tp, bytes_sent) - BPF_CORE_READ(tp, bytes_retrans);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return;
+	in = tp->bytes_received;
+	out = tp->bytes_sent - tp->bytes_retrans;
 	/* The peer's FIN counts as one byte. */
-	if (in && (BPF_CORE_READ(sk, sk_shutdown) & RCV_SHUTDOWN))
+	if (in && (sk->sk_shutdown & RCV_SHUTDOWN))
 		in--;
 	__sync_fetch_and_add(&f->bytes_in, in);
 	__sync_fetch_and_add(&f->bytes_out, out);
@@ -140,6 +160,10 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 	struct as_conn *c;
 	struct as_task *t;
 
+	/* Half of all changes say nothing: of a connection that lives, and of its orderly end. */
+	if (new != TCP_CLOSE && new != TCP_SYN_SENT && new != TCP_LISTEN && old != TCP_SYN_SENT &&
+	    (old != TCP_SYN_RECV || new != TCP_ESTABLISHED))
+		return 0;
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	if (new == TCP_SYN_SENT || new == TCP_LISTEN) {
@@ -185,7 +209,7 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 			}
 			err = ECONNABORTED;
 		}
-		peer_of(sk, &a);
+		given_peer_of(sk, &a);
 		peer_key(&c->key, c->slot, AS_CONNECT, &a, c->flags & AS_F_RUNTIME, err);
 		c->counted = !err;
 		note_peer(&c->key, c);
@@ -207,8 +231,8 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 			c->scope = scope_id(slot);
 			c->flags = 0;
 		}
-		peer_of(sk, &a);
-		a.port = BPF_CORE_READ(sk, __sk_common.skc_num);
+		given_peer_of(sk, &a);
+		a.port = sk->__sk_common.skc_num;
 		c->direction = AS_INBOUND;
 		peer_key(&c->key, c->slot, AS_INBOUND, &a, c->flags & AS_F_RUNTIME, 0);
 		c->counted = 1;
@@ -216,8 +240,15 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 	}
 	if (new == TCP_CLOSE) {
 		__u64 address = (__u64)sk;
-		struct as_accepted *by_accept = bpf_map_lookup_elem(&accepted, &address);
+		struct as_accepted *by_accept;
 
+		/* Nobody accepts what he connected himself. */
+		if (c && c->counted && c->direction == AS_CONNECT) {
+			add_bytes(&c->key, sk);
+			c->counted = 0;
+			return 0;
+		}
+		by_accept = bpf_map_lookup_elem(&accepted, &address);
 		if (by_accept) {
 			struct as_fact_key key = by_accept->key;
 
@@ -233,8 +264,6 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old, int new)
 			c->ns_tgid = 0;
 			c->uid = 0;
 			note_peer(&c->key, c);
-			add_bytes(&c->key, sk);
-		} else if (c && c->counted && c->direction == AS_CONNECT) {
 			add_bytes(&c->key, sk);
 		}
 		if (c)

@@ -69,39 +69,40 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 static __always_inline void fill_exec(struct as_room *room, struct task_struct *task,
 				      struct linux_binprm *bprm, const bool cast)
 {
-	struct file *file = BPF_CORE_READ(bprm, file);
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
-	const char *filename = BPF_CORE_READ(bprm, filename);
-	const char *interp = BPF_CORE_READ(bprm, interp);
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
-	unsigned long magic = BPF_CORE_READ(sb, s_magic);
-	unsigned int nlink = BPF_CORE_READ(inode, i_nlink);
+	/* Typed from the arguments on: plain loads, not probe reads. */
+	struct file *file = bprm->file;
+	struct inode *inode = file->f_inode;
+	struct dentry *dentry = file->f_path.dentry;
+	struct super_block *sb = inode->i_sb;
+	const char *filename = bprm->filename;
+	const char *interp = bprm->interp;
+	struct task_struct *parent = task->real_parent;
+	unsigned long magic = sb->s_magic;
+	unsigned int nlink = inode->i_nlink;
 	struct as_exec *x = (struct as_exec *)room->data;
 	const struct cred *cred;
 	unsigned long start, end;
 	__u32 from, len;
 	long n;
 
-	x->ino = BPF_CORE_READ(inode, i_ino);
-	x->dev = BPF_CORE_READ(sb, s_dev);
-	cred = BPF_CORE_READ(task, cred);
+	x->ino = inode->i_ino;
+	x->dev = sb->s_dev;
+	cred = task->cred;
 	bpf_probe_read_kernel(&x->caps, sizeof(x->caps), &cred->cap_effective);
 	x->cgroup = cgroup_of(task);
-	x->parent_start = BPF_CORE_READ(parent, group_leader, start_boottime);
-	x->parent_tgid = BPF_CORE_READ(parent, tgid);
-	x->uid = BPF_CORE_READ(task, cred, uid.val);
-	x->gid = BPF_CORE_READ(task, cred, gid.val);
-	x->euid = BPF_CORE_READ(task, cred, euid.val);
-	x->egid = BPF_CORE_READ(task, cred, egid.val);
-	x->mnt_ns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	x->parent_start = parent->group_leader->start_boottime;
+	x->parent_tgid = parent->tgid;
+	x->uid = cred->uid.val;
+	x->gid = cred->gid.val;
+	x->euid = cred->euid.val;
+	x->egid = cred->egid.val;
+	x->mnt_ns = task->nsproxy->mnt_ns->ns.inum;
 	x->flags = 0;
 	if (interp != filename)
 		x->flags |= AS_X_SCRIPT;
-	if (!nlink || !BPF_CORE_READ(dentry, d_hash.pprev)) {
+	if (!nlink || !dentry->d_hash.pprev) {
 		x->flags |= AS_X_DELETED;
-		if (magic == MFD_MAGIC && BPF_CORE_READ(dentry, d_parent) == dentry)
+		if (magic == MFD_MAGIC && dentry->d_parent == dentry)
 			x->flags |= AS_X_MEMFD;
 	}
 	if (magic == OVERLAYFS_MAGIC) {
@@ -115,7 +116,7 @@ static __always_inline void fill_exec(struct as_room *room, struct task_struct *
 	}
 	room->pos = sizeof(*x);
 	end_segment(room, 0, 0);
-	add_path(room, 1, dentry, BPF_CORE_READ(file, f_path.mnt), task, cast);
+	add_path(room, 1, dentry, file->f_path.mnt, task, cast);
 
 	from = room->pos;
 	if (from <= AS_DATA) {
@@ -251,11 +252,11 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	count_last_call(task, t);
 	end_flow(task);
 	signal = task->signal;
-	if (BPF_CORE_READ(signal, live.counter) > 0)
+	if (signal->live.counter > 0)
 		return 0;
-	code = BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT ?
-		BPF_CORE_READ(signal, group_exit_code) :
-		BPF_CORE_READ(task, group_leader, exit_code);
+	code = signal->flags & SIGNAL_GROUP_EXIT ?
+		signal->group_exit_code :
+		task->group_leader->exit_code;
 	room = room_get(t->slot, AS_EXIT);
 	if (!room)
 		return 0;

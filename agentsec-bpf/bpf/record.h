@@ -45,11 +45,13 @@ static __always_inline void room_put(struct as_room *room)
 
 static __always_inline __u32 ns_tgid_of(struct task_struct *task)
 {
-	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
-	__u32 level = BPF_CORE_READ(pid, level);
+	struct pid *pid = task->group_leader->thread_pid;
+	__u32 level = pid->level;
 	__u32 offset = bpf_core_field_offset(struct pid, numbers);
 	__u32 nr = 0;
 
+	if (!level)
+		return pid->numbers[0].nr;
 	if (level > 32)
 		return 0;
 	offset += level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, nr);
@@ -61,9 +63,9 @@ static __always_inline void fill_actor(struct as_header *h, struct task_struct *
 {
 	h->tgid = task->tgid;
 	h->tid = task->pid;
-	h->start = BPF_CORE_READ(task, group_leader, start_boottime);
+	h->start = task->group_leader->start_boottime;
 	h->ns_tgid = ns_tgid_of(task);
-	h->uid = BPF_CORE_READ(task, cred, euid.val);
+	h->uid = task->cred->euid.val;
 }
 
 static __always_inline void fill_header(struct as_room *room, __u32 slot, __u32 kind, __u32 flags)

@@ -87,7 +87,7 @@ static __noinline int note_operation(__u32 slot, bool runtime, __u32 opcode)
 	key.b = opcode;
 	if (touch(&key) != TOUCH_NEW)
 		return 0;
-	room = room_get(slot, AS_ACTION);
+	room = room_try();
 	if (!room)
 		return 0;
 	fill_header(room, slot, AS_ACTION, runtime ? AS_F_RUNTIME : 0);
@@ -176,10 +176,11 @@ static __always_inline __u64 mark_of_answer(void *ring, __u64 user_data)
 	return (__u64)ring * 0x9e3779b97f4a7c15ULL + user_data;
 }
 
-/* Takes what waited of a request; NULL: nothing. Give the room back. */
+/* Takes what waited of a request; NULL: nothing, or its scope has ended. Give the room back. */
 static __noinline struct as_room *take(__u64 req)
 {
-	struct as_room *room;
+	struct as_cpu *cpu = this_cpu();
+	struct as_room *room = NULL;
 	void *waiting;
 	struct as_header h;
 	__u32 size;
@@ -190,13 +191,18 @@ static __noinline struct as_room *take(__u64 req)
 	if (!waiting)
 		return NULL;
 	bpf_probe_read_kernel(&h, sizeof(h), waiting);
-	size = h.size;
-	room = room_get(h.slot, h.kind);
+	/* Slots are used again. */
+	if (is_live(h.slot, h.seq))
+		room = room_get(h.slot, h.kind);
 	if (room) {
+		size = h.size;
 		if (size < sizeof(struct as_record) || size > AS_SPILL_LARGE)
 			size = sizeof(struct as_record);
 		bpf_probe_read_kernel(room, size, waiting);
 		room->pos = size - sizeof(struct as_record);
+		room->r.h.cpu = bpf_get_smp_processor_id();
+		room->r.h.time = bpf_ktime_get_boot_ns();
+		room->r.h.seq = cpu ? cpu->seq++ : 0;
 	}
 	bpf_map_delete_elem(&requests_small, &req);
 	bpf_map_delete_elem(&requests_large, &req);
@@ -286,6 +292,7 @@ static __always_inline void submitted(void *req, const bool cast)
 		finish(room, 0);
 	} else {
 		err = -1;
+		room->r.h.seq = scope_id(t->slot);
 		if (room->r.h.size <= AS_SPILL_SMALL)
 			err = bpf_map_update_elem(&requests_small, &address, room, BPF_ANY);
 		else if (room->r.h.size <= AS_SPILL_LARGE)
@@ -347,16 +354,20 @@ static __always_inline void completed(void *req, const bool cast)
 		answered(room, BPF_CORE_READ(r, cqe.res), cast);
 }
 
-/* The answer found no room, and names no request. */
-static __always_inline void overflowed(void *ring, __u64 user_data, __s32 res, const bool cast)
+/* The answer found no room, and names no request: nor can a descriptor be certain. */
+static __always_inline void overflowed(void *ring, __u64 user_data, __s32 res)
 {
 	struct as_room *room;
 
 	if (!gate(bpf_get_current_task_btf()))
 		return;
 	room = take_by_mark(mark_of_answer(ring, user_data));
-	if (room)
-		answered(room, res, cast);
+	if (!room)
+		return;
+	room->r.arg[0] = 0;
+	room->r.arg[1] = 0;
+	finish(room, res);
+	room_put(room);
 }
 
 #define URING(form, cast)                                                                    \
@@ -380,16 +391,16 @@ static __always_inline void overflowed(void *ring, __u64 user_data, __s32 res, c
 	{                                                                                    \
 		completed(req, cast);                                                        \
 		return 0;                                                                    \
-	}                                                                                    \
-                                                                                             \
-	SEC("?tp_btf/io_uring_cqe_overflow")                                                 \
-	int BPF_PROG(uring_overflow_##form, void *ring, __u64 user_data, __s32 res)          \
-	{                                                                                    \
-		overflowed(ring, user_data, res, cast);                                      \
-		return 0;                                                                    \
 	}
 
 URING(cast, true)
 URING(probe, false)
+
+SEC("tp_btf/io_uring_cqe_overflow")
+int BPF_PROG(uring_overflow, void *ring, __u64 user_data, __s32 res)
+{
+	overflowed(ring, user_data, res);
+	return 0;
+}
 
 #endif

@@ -41,8 +41,8 @@ static __always_inline void walk_start(struct as_room *room, struct dentry *dent
 	w->dentry = dentry;
 	w->mnt = mnt;
 	w->mnt_root = BPF_CORE_READ(mnt, mnt_root);
-	w->root_dentry = BPF_CORE_READ(fs, root.dentry);
-	w->root_mnt = BPF_CORE_READ(fs, root.mnt);
+	w->root_dentry = fs->root.dentry;
+	w->root_mnt = fs->root.mnt;
 }
 
 /* Appends one name; false when there is no room. */
@@ -65,61 +65,87 @@ static __always_inline bool append_name(struct as_room *room, const unsigned cha
 	return true;
 }
 
-static __always_inline __u32 walk(struct as_room *room, const bool cast)
+#define WALK_ON (~0u)
+
+/* One step upwards: WALK_ON, or the flags of the walk's end. */
+static __always_inline __u32 climb(struct as_room *room, __u32 from, const bool cast)
 {
 	struct as_walk *w = &room->walk;
-	__u32 from = room->pos;
-	int i;
+	struct dentry *d = w->dentry, *parent;
 
-	for (i = 0; i < WALK_STEPS; i++) {
-		struct dentry *d = w->dentry, *parent;
+	if (d == w->root_dentry && w->mnt == w->root_mnt)
+		return 0;
+	if (d == w->mnt_root) {
+		__u64 offset = bpf_core_field_offset(struct mount, mnt);
+		void *m = (void *)w->mnt - offset;
+		struct mount *up = PEEK(cast, mount, m, mnt_parent);
 
-		if (d == w->root_dentry && w->mnt == w->root_mnt)
-			return 0;
-		if (d == w->mnt_root) {
-			__u64 offset = bpf_core_field_offset(struct mount, mnt);
-			void *m = (void *)w->mnt - offset;
-			struct mount *up = PEEK(cast, mount, m, mnt_parent);
+		if (up != m) {
+			/* Named: a relocated read of our own struct's field would relocate both. */
+			struct vfsmount *mnt = (void *)up + offset;
 
-			if (up != m) {
-				/* Named: a relocated read of our own struct's field would relocate both. */
-				struct vfsmount *mnt = (void *)up + offset;
-
-				w->dentry = PEEK(cast, mount, m, mnt_mountpoint);
-				w->mnt = mnt;
-				w->mnt_root = PEEK(cast, vfsmount, mnt, mnt_root);
-				continue;
-			}
+			w->dentry = PEEK(cast, mount, m, mnt_mountpoint);
+			w->mnt = mnt;
+			w->mnt_root = PEEK(cast, vfsmount, mnt, mnt_root);
+			return WALK_ON;
 		}
-		parent = PEEK(cast, dentry, d, d_parent);
-		if (parent == d) {
-			/* The root of something this process cannot reach, or no tree at all. */
-			if (room->pos == from)
-				append_name(room, PEEK(cast, dentry, d, d_name.name),
-					    PEEK(cast, dentry, d, d_name.hash_len) >> 32, from);
-			return AS_F_UNREACHABLE;
-		}
-		if (!append_name(room, PEEK(cast, dentry, d, d_name.name),
-				 PEEK(cast, dentry, d, d_name.hash_len) >> 32, from))
-			return AS_F_TRUNCATED;
-		w->dentry = parent;
 	}
-	return AS_F_TRUNCATED;
+	parent = PEEK(cast, dentry, d, d_parent);
+	if (parent == d) {
+		/* The root of something this process cannot reach, or no tree at all. */
+		if (room->pos == from)
+			append_name(room, PEEK(cast, dentry, d, d_name.name),
+				    PEEK(cast, dentry, d, d_name.hash_len) >> 32, from);
+		return AS_F_UNREACHABLE;
+	}
+	if (!append_name(room, PEEK(cast, dentry, d, d_name.name),
+			 PEEK(cast, dentry, d, d_name.hash_len) >> 32, from))
+		return AS_F_TRUNCATED;
+	w->dentry = parent;
+	return WALK_ON;
 }
 
-/* Not static: the verifier looks at it once in each program, not at each call. */
+struct as_climb {
+	struct as_room *room;
+	__u32 from;
+	__u32 end;
+};
+
+static long climb_on(__u32 i, struct as_climb *c)
+{
+	c->end = climb(c->room, c->from, true);
+	return c->end != WALK_ON;
+}
+
+/*
+ * Not static: the verifier looks at it once in each program, not at each call. Kernels with typed
+ * loads have bpf_loop too, whose steps it looks at once, not each in turn.
+ */
 __noinline int walk_cast(struct as_room *room)
 {
+	struct as_climb c = { .room = room, .end = WALK_ON };
+
 	if (!room)
 		return 0;
-	return walk(room, true);
+	c.from = room->pos;
+	bpf_loop(WALK_STEPS, climb_on, &c, 0);
+	return c.end == WALK_ON ? AS_F_TRUNCATED : c.end;
 }
 
 __noinline int walk_probe(struct as_room *room)
 {
+	__u32 from, end;
+	int i;
+
 	if (!room)
 		return 0;
-	return walk(room, false);
+	from = room->pos;
+	for (i = 0; i < WALK_STEPS; i++) {
+		end = climb(room, from, false);
+		if (end != WALK_ON)
+			return end;
+	}
+	return AS_F_TRUNCATED;
 }
 
 /* Appends the path of `dentry` as segment `i`. */

@@ -478,17 +478,19 @@ mod tests {
     }
 
     #[test]
-    fn rename_carries_strings_first() {
-        let bytes = record(kind::RENAME, [1, 2, 1, 2], b"xyb/B/");
-        let parsed = Record::parse(&bytes).expect("valid");
-        assert_eq!(
-            (parsed.segment(0), parsed.segment(2)),
-            (&b"x"[..], &b"y"[..])
-        );
-        assert_eq!(
-            (parsed.path(1), parsed.path(3)),
-            (b"/b".to_vec(), b"/B".to_vec())
-        );
+    fn what_names_two_paths_carries_both_strings_first() {
+        for kind in [kind::RENAME, kind::LINK, kind::SYMLINK] {
+            let bytes = record(kind, [1, 2, 1, 2], b"xyb/B/");
+            let parsed = Record::parse(&bytes).expect("valid");
+            assert_eq!(
+                (parsed.segment(0), parsed.segment(2)),
+                (&b"x"[..], &b"y"[..])
+            );
+            assert_eq!(
+                (parsed.path(1), parsed.path(3)),
+                (b"/b".to_vec(), b"/B".to_vec())
+            );
+        }
     }
 
     #[test]

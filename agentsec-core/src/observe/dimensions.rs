@@ -61,7 +61,8 @@ fn standing_gaps(dimension: Dimension) -> &'static [&'static str] {
         Dimension::Lineage => &[],
         Dimension::File => &[
             "what names a path without opening it (unlink, rename, link, mkdir, chmod and such): the path as asked and its directory, not as resolved",
-            "bytes through a mapping or an io_uring, of a file that was renamed or had its root changed while it was open, and of one that the scope did not open itself",
+            "times and flags of files (utimensat, ioctl, file_setattr), POSIX message queues, shared memory attached as code",
+            "bytes through a mapping, io_submit or an io_uring, of a file that was renamed or had its root changed while it was open, and of one that the scope did not open itself",
             "a program and its loader, mapped by their exec",
             "files attached to an io_uring without a descriptor are named as asked",
             "an io_uring operation that asks for no answer counts as done",
@@ -207,12 +208,8 @@ pub(crate) fn coverage(hooks: &[Hook], losses: &Losses, extra: &Extra) -> Covera
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_loss_shows_in_its_own_dimension_only() {
-        let mut losses = Losses::default();
-        losses.lost[usize::from(kind::OPEN)] = 3;
-        losses.faults[usize::from(kind::EXEC)] = 2;
-        let extra = Extra {
+    fn extra() -> Extra {
+        Extra {
             since: BootTime(1),
             unrecorded: [0; Dimension::ALL.len()],
             unplaced: 0,
@@ -221,13 +218,41 @@ mod tests {
             steady_refused: None,
             self_test: SelfTest::default(),
             steady_gaps: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_kernel_without_the_hooks_of_io_uring_is_a_gap_of_what_it_can_do() {
+        let hooks = ["syscall", "file", "uring"].map(|group| Hook {
+            group,
+            variant: String::new(),
+            missing: (group == "uring").then(|| "no".into()),
+        });
+        let coverage = coverage(&hooks, &Losses::default(), &extra());
+        let gap = "what is done through an io_uring: no";
+        for dimension in Dimension::ALL {
+            let of = coverage.of(dimension).expect("every dimension is listed");
+            let has = of.gaps.iter().any(|g| g == gap);
+            let wanted = matches!(dimension, Dimension::File | Dimension::Action);
+            assert_eq!(has, wanted, "{of:?}");
+        }
+        let file = coverage
+            .of(Dimension::File)
+            .expect("every dimension is listed");
+        assert_eq!(file.state, CoverageState::Partial);
+    }
+
+    #[test]
+    fn a_loss_shows_in_its_own_dimension_only() {
+        let mut losses = Losses::default();
+        losses.lost[usize::from(kind::OPEN)] = 3;
+        losses.faults[usize::from(kind::EXEC)] = 2;
         let hooks = [Hook {
             group: "peer",
             variant: String::new(),
             missing: Some("no".into()),
         }];
-        let coverage = coverage(&hooks, &losses, &extra);
+        let coverage = coverage(&hooks, &losses, &extra());
         let of = |d| coverage.of(d).expect("every dimension is listed");
         assert_eq!(of(Dimension::File).lost, 3);
         assert_eq!(of(Dimension::Exec).lost, 0);

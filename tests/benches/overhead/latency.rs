@@ -94,10 +94,14 @@ pub(crate) fn make_sights(dir: &Path) {
     for i in 0..SIGHTS {
         let file = dir.join(format!("file-{i}"));
         std::fs::write(&file, "").unwrap();
+        std::thread::sleep(PAUSE);
+        drop(std::fs::File::open(&file).unwrap());
+    }
+    // Apart: what is urgent takes along what came before it.
+    for i in 0..SIGHTS {
         let program = dir.join(format!("program-{i}"));
         std::fs::copy("/bin/true", &program).unwrap();
         std::thread::sleep(PAUSE);
-        drop(std::fs::File::open(&file).unwrap());
         Process::new(&program).status().unwrap();
     }
 }

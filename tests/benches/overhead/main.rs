@@ -34,9 +34,10 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
-        ["work", name] => print_work(name, 1),
+        ["work", name] => print_work(name, 1, "".as_ref()),
         // strace makes each call a hundred times slower: fewer of them show it as well.
-        ["work", name, "few"] => print_work(name, 50),
+        ["work", name, "few"] => print_work(name, 50, "".as_ref()),
+        ["work", name, dir] => print_work(name, 1, dir.as_ref()),
         ["sights", dir] => latency::make_sights(dir.as_ref()),
         ["resident"] => footprint::measure_resident(),
         // One measurement, to compare two builds by turns.
@@ -49,8 +50,8 @@ fn main() {
 }
 
 #[cfg(feature = "bpf")]
-fn print_work(name: &str, share: u64) {
-    let (count, each) = work::run(name, share);
+fn print_work(name: &str, share: u64, dir: &std::path::Path) {
+    let (count, each) = work::run(name, share, dir);
     println!("{count} {each}");
 }
 

@@ -13,7 +13,7 @@ use agentsec_core::observe::{Command, Control, Roots, Scope, Sensor};
 use libbpf_rs::libbpf_sys;
 
 use crate::programs::Programs;
-use crate::work::processor_time;
+use crate::work::{FIRST, files, processor_time};
 
 pub(crate) const VARIANTS: [&str; 4] = ["empty", "sensor", "outside", "strace"];
 
@@ -35,15 +35,21 @@ impl Cost {
 
 /// What one loop costs under one variant.
 pub(crate) fn measure(name: &str, variant: &str) -> Cost {
+    let dir = tempfile::tempdir().unwrap();
+    if name == "first" {
+        files(dir.path(), FIRST, true);
+    }
+    let own_files = dir.path().display().to_string();
+    let more: &[&str] = if name == "first" { &[&own_files] } else { &[] };
     let workload = |(_, workload): (u64, f64)| Cost {
         workload,
         sensor: 0.0,
     };
     match variant {
-        "none" => workload(run(Process::new(own()), name, &[])),
+        "none" => workload(run(Process::new(own()), name, more)),
         "empty" => {
             let _program = empty_program();
-            workload(run(Process::new(own()), name, &[]))
+            workload(run(Process::new(own()), name, more))
         }
         "strace" => {
             let mut strace = Process::new("strace");
@@ -51,13 +57,13 @@ pub(crate) fn measure(name: &str, variant: &str) -> Cost {
             workload(run(strace, name, &["few"]))
         }
         "outside" => with_sensor(
-            |_| workload(run(Process::new(own()), name, &[])),
+            |_| workload(run(Process::new(own()), name, more)),
             |e| {
                 black_box(e);
             },
         ),
         _ => with_sensor(
-            |control| inside(control, name),
+            |control| inside(control, name, more),
             |e| {
                 black_box(e);
             },
@@ -65,9 +71,13 @@ pub(crate) fn measure(name: &str, variant: &str) -> Cost {
     }
 }
 
-fn inside(control: &Control, name: &str) -> Cost {
+fn inside(control: &Control, name: &str, more: &[&str]) -> Cost {
     let output = tempfile::NamedTempFile::new().unwrap();
-    let script = format!("exec \"$0\" work {name} > {}", output.path().display());
+    let more = more.concat();
+    let script = format!(
+        "exec \"$0\" work {name} {more} > {}",
+        output.path().display()
+    );
     let command = Command::new("/bin/sh").arg("-c").arg(script).arg(own());
     let mut child = control.spawn(&command).unwrap();
     let programs = Programs::now();

@@ -3,14 +3,19 @@
 use std::hint::black_box;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Every loop, in the order of the table.
 pub(crate) const LOOPS: [&str; 6] = ["getppid", "open", "first", "connect", "forkexec", "agent"];
 
+/// Files of which each is opened once.
+pub(crate) const FIRST: usize = 20_000;
+
 /// Runs one loop on the last processor and says what it took: operations, nanoseconds each.
-pub(crate) fn run(name: &str, share: u64) -> (u64, f64) {
+///
+/// `dir` holds the files of the loop that opens each once, made by somebody who is not watched.
+pub(crate) fn run(name: &str, share: u64, dir: &Path) -> (u64, f64) {
     pin();
     let per_operation =
         |count: u64, f: &mut dyn FnMut(u64)| per_operation((count / share).max(3), f);
@@ -20,15 +25,16 @@ pub(crate) fn run(name: &str, share: u64) -> (u64, f64) {
             black_box(unsafe { libc::syscall(libc::SYS_getppid) });
         }),
         "open" => {
-            let (_dir, paths) = files(512);
+            let dir = tempfile::tempdir().unwrap();
+            let paths = files(dir.path(), 512, true);
             let open = |i: u64| drop(std::fs::File::open(&paths[i as usize % 512]).unwrap());
             // The first sights are not the point here.
             (0..512).for_each(open);
             per_operation(200_000, &mut { open })
         }
         "first" => {
-            let (_dir, paths) = files(20_000);
-            per_operation(20_000, &mut |i| {
+            let paths = files(dir, FIRST, false);
+            per_operation(FIRST as u64, &mut |i| {
                 drop(std::fs::File::open(&paths[i as usize]).unwrap());
             })
         }
@@ -52,15 +58,15 @@ pub(crate) fn run(name: &str, share: u64) -> (u64, f64) {
     }
 }
 
-fn files(count: usize) -> (tempfile::TempDir, Vec<PathBuf>) {
-    let dir = tempfile::tempdir().unwrap();
-    let paths: Vec<_> = (0..count)
-        .map(|i| dir.path().join(format!("f{i}")))
-        .collect();
-    for path in &paths {
-        std::fs::write(path, "").unwrap();
+/// The paths of so many files, made where they are missing.
+pub(crate) fn files(dir: &Path, count: usize, make: bool) -> Vec<PathBuf> {
+    let paths: Vec<_> = (0..count).map(|i| dir.join(format!("f{i}"))).collect();
+    if make {
+        for path in &paths {
+            std::fs::write(path, "").unwrap();
+        }
     }
-    (dir, paths)
+    paths
 }
 
 fn per_operation(count: u64, mut operation: impl FnMut(u64)) -> (u64, f64) {

@@ -33,7 +33,7 @@ pub enum FileAction {
     RemoveAttribute,
     /// Mapped as code into a process.
     MapExecutable,
-    /// Opened for writing while it is executable.
+    /// Opened for writing while it is executable, other than by the open that made it.
     WriteExecutable,
 }
 
