@@ -89,7 +89,7 @@ static __always_inline void privileges_changed(struct task_struct *task, struct 
 	if (known)
 		*known = now;
 	else
-		count_lost(t->slot, AS_PRIVILEGE);
+		count_fault(t->slot, AS_PRIVILEGE); /* what the next change starts from */
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -120,7 +120,7 @@ int BPF_PROG(on_exec_privileges, struct task_struct *task, int old_pid, struct l
 	if (known)
 		*known = now;
 	else
-		count_lost(t->slot, AS_PRIVILEGE);
+		count_fault(t->slot, AS_PRIVILEGE); /* what the next change starts from */
 	return 0;
 }
 

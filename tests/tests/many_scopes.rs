@@ -168,6 +168,12 @@ fn a_thousand_and_twenty_four_scopes_are_each_seen_exactly() {
         "{} bytes per scope on {processors} processors",
         memory.per_scope
     );
+    // Each map has its place in the table that says what happens at its bound.
+    let table = concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md");
+    let table = std::fs::read_to_string(table).unwrap();
+    for map in memory.maps.iter().filter(|m| !m.name.contains(['.', ' '])) {
+        assert!(table.contains(&format!("`{}`", map.name)), "{}", map.name);
+    }
     let of = |name: &str| memory.maps.iter().find(|m| m.name == name).unwrap();
     assert!(of("cgroups").used >= Some(SCOPES as u64));
     assert_eq!(of("cgroups").bound, 65536);
