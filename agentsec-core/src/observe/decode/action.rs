@@ -32,8 +32,11 @@ fn target(record: &Record<'_>, processes: &Processes) -> Option<Text> {
     if !record.segment(0).is_empty() {
         return Some(walked(record, 0));
     }
+    // The number is the caller's, and another process's where its pid namespace is not the host's.
+    let header = &record.head.header;
+    let of_host = header.tgid == header.ns_tgid;
     let process = u32::try_from(process).ok().filter(|pid| *pid != 0)?;
-    processes.program_of(process)
+    of_host.then(|| processes.program_of(process)).flatten()
 }
 
 pub(super) fn privilege(record: &Record<'_>) -> Option<PrivilegeFact> {
