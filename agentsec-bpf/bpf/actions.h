@@ -6,19 +6,8 @@
 #ifndef AGENTSEC_ACTIONS_H
 #define AGENTSEC_ACTIONS_H
 
-#define CLONE_NEWTIME 0x80
 #define CLONE_NEWUSER 0x10000000
 #define CLONE_NEWANY 0x7e020080
-
-static __always_inline __u32 label_bits(struct as_task *t)
-{
-	return (t->phase ? 0 : AS_A_RUNTIME) << 8;
-}
-
-static __always_inline __u32 error_bits(long ret)
-{
-	return ret < 0 && ret >= -4095 ? (__u32)-ret << (8 + AS_AUX_ERRNO_SHIFT) : 0;
-}
 
 static __always_inline void act_key(struct as_fact_key *key, struct as_task *t, __u32 action,
 				    __u64 detail, long ret)
@@ -41,7 +30,8 @@ static __noinline int note_urgent(struct as_fact_key *key, __u64 arg)
 		return 0;
 	kind = key->kind_aux & 0xff;
 	runtime = key->kind_aux >> 8 & AS_A_RUNTIME;
-	room = room_get(key->slot, kind);
+	/* It is counted: without room it stays owed. */
+	room = room_try();
 	if (!room)
 		return 0;
 	fill_header(room, key->slot, kind, runtime ? AS_F_RUNTIME : 0);
@@ -59,6 +49,7 @@ static __always_inline void act(struct as_task *t, __u32 action, __u64 detail, l
 	struct as_fact_key key = {};
 
 	act_key(&key, t, action, detail, ret);
+	key.c = target;
 	note_urgent(&key, target);
 }
 

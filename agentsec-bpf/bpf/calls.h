@@ -23,6 +23,16 @@ static __always_inline bool prctl_matters(__u64 option)
 #define PR_SET_SECCOMP 22
 #define PR_SET_NO_NEW_PRIVS 38
 
+/* New namespaces; what else a task may cease to share matters to nobody here. */
+static __always_inline void unshared(struct as_task *t, __u64 flags, long ret)
+{
+	flags &= CLONE_NEWANY;
+	if (flags)
+		act(t, AS_ACT_UNSHARE, flags, ret, 0);
+	if (flags & CLONE_NEWUSER)
+		note_privilege(t, AS_P_USER_NAMESPACE, 0, 1, ret);
+}
+
 static __always_inline int handle_act(struct task_struct *task, struct as_task *t,
 				      struct pt_regs *regs, long ret)
 {
@@ -64,9 +74,10 @@ static __always_inline int handle_act(struct task_struct *task, struct as_task *
 			return 0;
 		break;
 	}
-	act(t, action, detail, ret, target);
-	if (action == AS_ACT_UNSHARE && detail & CLONE_NEWUSER)
-		note_privilege(t, AS_P_USER_NAMESPACE, 0, 1, ret);
+	if (action == AS_ACT_UNSHARE)
+		unshared(t, detail, ret);
+	else
+		act(t, action, detail, ret, target);
 	return 0;
 }
 
@@ -91,12 +102,7 @@ static __always_inline int handle_clone(struct task_struct *task, struct as_task
 	} else {
 		return 0;
 	}
-	flags &= CLONE_NEWANY;
-	if (!flags)
-		return 0;
-	act(t, AS_ACT_UNSHARE, flags, ret, 0);
-	if (flags & CLONE_NEWUSER)
-		note_privilege(t, AS_P_USER_NAMESPACE, 0, 1, ret);
+	unshared(t, flags, ret);
 	return 0;
 }
 

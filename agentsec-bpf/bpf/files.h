@@ -199,9 +199,7 @@ static __always_inline void asked_key(struct as_room *room, struct task_struct *
 	}
 	room->r.arg[1] = (__u64)n->mode << 32;
 	key->slot = t->slot;
-	key->kind_aux = kind | (access | (t->phase ? 0 : AS_A_RUNTIME)) << 8;
-	if (ret < 0)
-		key->kind_aux |= (__u32)(-ret & 0xfff) << (8 + AS_AUX_ERRNO_SHIFT);
+	key->kind_aux = kind | access << 8 | label_bits(t) | error_bits(ret);
 	key->a = sip_first(&room->sip);
 	key->b = sip_second(&room->sip);
 	key->c = n->mode;
@@ -310,88 +308,11 @@ static __always_inline void done_to(struct task_struct *task, struct as_task *t,
 	struct as_fact_key key = {};
 
 	key.slot = t->slot;
-	key.kind_aux = kind | (t->phase ? 0 : AS_A_RUNTIME) << 8;
-	if (ret < 0 && ret >= -4095)
-		key.kind_aux |= (__u32)-ret << (8 + AS_AUX_ERRNO_SHIFT);
+	key.kind_aux = kind | label_bits(t) | error_bits(ret);
 	file_key(&key, task, file, cast);
 	/* Each mode is a fact of its own. */
 	key.c ^= (__u64)mode << 48;
 	sight(&key, file, t->phase ? 0 : AS_F_RUNTIME, mode, cast);
 }
-
-#include "actions.h"
-
-static __always_inline void opened(struct task_struct *task, struct as_task *t, __u32 fd,
-				   __u64 flags, const bool cast)
-{
-	struct file *file = file_at(task, fd, cast);
-	struct as_fact_key key = {};
-	struct inode *inode;
-	__u32 access, real, note;
-	__u16 mode;
-
-	if (!file) {
-		/* Closed by another thread since. */
-		count_lost(t->slot, AS_OPEN);
-		return;
-	}
-	real = PEEK(cast, file, file, f_flags);
-	/* The kernel drops the flags that act once. */
-	access = access_of((real & ~(O_CREAT | O_TRUNC)) | (flags & (O_CREAT | O_TRUNC)));
-	key.slot = t->slot;
-	key.kind_aux = AS_OPEN | (access | (t->phase ? 0 : AS_A_RUNTIME)) << 8;
-	file_key(&key, task, file, cast);
-	note = t->phase ? 0 : AS_F_RUNTIME;
-	if ((real ^ flags) & (O_ACCMODE | O_PATH))
-		note |= AS_F_UNSTABLE;
-	sight(&key, file, note, 0, cast);
-	if (!(access & AS_A_WRITE))
-		return;
-	/* What this open made is new, not changed. */
-	if (PEEK(cast, file, file, f_mode) & FMODE_CREATED)
-		return;
-	if (is_process_memory(file))
-		act_on_file(task, t, AS_ACT_PROCESS_MEMORY, file, 0, cast);
-	inode = PEEK(cast, file, file, f_inode);
-	mode = PEEK(cast, inode, inode, i_mode);
-	if ((mode & S_IFMT) != S_IFREG || !(mode & 0111))
-		return;
-	key.kind_aux = AS_WRITE_EXEC | (t->phase ? 0 : AS_A_RUNTIME) << 8;
-	sight(&key, file, note, 0, cast);
-}
-
-/* open, creat, openat, openat2, open_by_handle_at. */
-static __always_inline void handle_open(struct task_struct *task, struct as_task *t,
-				      struct pt_regs *regs, long ret, const bool cast)
-{
-	bool compat = is_compat(task);
-	__u32 class = class_of(regs, compat);
-	struct as_names n = { .dirfd = AT_FDCWD };
-
-	if (class == AS_C_OPEN || class == AS_C_CREAT) {
-		n.path = call_arg(regs, 0, compat);
-		n.flags = class == AS_C_CREAT ? O_CREAT | O_TRUNC | 1 : call_arg(regs, 1, compat);
-	} else {
-		n.dirfd = call_arg(regs, 0, compat);
-		n.flags = call_arg(regs, 2, compat);
-		/* A handle is no string: its failure has nothing to say but its error number. */
-		if (class != AS_C_OPENHANDLE)
-			n.path = call_arg(regs, 1, compat);
-		if (class == AS_C_OPENAT2) {
-			void *how = (void *)n.flags;
-
-			n.flags = 0;
-			bpf_probe_read_user(&n.flags, sizeof(n.flags), how);
-		}
-	}
-	if (class == AS_C_OPENHANDLE)
-		act(t, AS_ACT_OPEN_BY_HANDLE, 0, ret, 0);
-	if (ret >= 0)
-		opened(task, t, ret, n.flags, cast);
-	else
-		asked(task, t, AS_OPEN_FAILED, access_of(n.flags), ret, &n, cast);
-}
-
-PATH_HANDLER(open)
 
 #endif

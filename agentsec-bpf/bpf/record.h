@@ -264,6 +264,17 @@ static __noinline long deliver_quiet(struct as_room *room)
 #define AS_FAIR_KIND 8
 #define AS_FAIR_FACTS 2
 
+/* What as_fact_key.kind_aux says of every fact: whose it is, and how it ended. */
+static __always_inline __u32 label_bits(struct as_task *t)
+{
+	return (t->phase ? 0 : AS_A_RUNTIME) << 8;
+}
+
+static __always_inline __u32 error_bits(long ret)
+{
+	return ret < 0 && ret >= -4095 ? (__u32)-ret << (8 + AS_AUX_ERRNO_SHIFT) : 0;
+}
+
 enum touch { TOUCH_KNOWN, TOUCH_NEW };
 
 /*

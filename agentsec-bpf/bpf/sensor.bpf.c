@@ -16,6 +16,8 @@
 #include "syscalls.h"
 #include "steady.h"
 #include "files.h"
+#include "actions.h"
+#include "opens.h"
 #include "paths.h"
 #include "io.h"
 #include "privilege.h"

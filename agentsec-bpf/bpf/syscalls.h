@@ -74,7 +74,7 @@ static __noinline int first_call(struct task_struct *task, struct as_task *t, __
 	struct as_room *room;
 
 	key.slot = t->slot;
-	key.kind_aux = AS_SYSCALL | (t->phase ? 0 : AS_A_RUNTIME) << 8;
+	key.kind_aux = AS_SYSCALL | label_bits(t);
 	key.a = nr;
 	key.b = compat;
 	known = counted ? touch_or(&key, false) : touch(&key);

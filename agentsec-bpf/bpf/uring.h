@@ -75,29 +75,6 @@ static __always_inline bool has_file(__u32 opcode)
 	       opcode == IORING_OP_FALLOCATE;
 }
 
-/* An operation that is no file's: a fact by its number. */
-static __noinline int note_operation(__u32 slot, bool runtime, __u32 opcode)
-{
-	struct as_fact_key key = {};
-	struct as_room *room;
-
-	key.slot = slot;
-	key.kind_aux = AS_ACTION | (runtime ? AS_A_RUNTIME : 0) << 8;
-	key.a = config.io_uring_action;
-	key.b = opcode;
-	if (touch(&key) != TOUCH_NEW)
-		return 0;
-	room = room_try();
-	if (!room)
-		return 0;
-	fill_header(room, slot, AS_ACTION, runtime ? AS_F_RUNTIME : 0);
-	fill_actor(&room->r.h, bpf_get_current_task_btf());
-	room->r.key = key;
-	hand_over(room);
-	room_put(room);
-	return 0;
-}
-
 static __always_inline __u64 name_of(struct filename *name)
 {
 	return (__u64)BPF_CORE_READ(name, name);
@@ -160,7 +137,7 @@ static __always_inline void finish(struct as_room *room, __s32 res)
 	struct as_record *r = &room->r;
 
 	if (res < 0) {
-		r->key.kind_aux |= (__u32)(-res & 0xfff) << (8 + AS_AUX_ERRNO_SHIFT);
+		r->key.kind_aux |= error_bits(res);
 	} else if (r->h.kind == AS_OPEN_FAILED) {
 		/* It succeeded, but there is no descriptor to resolve it by. */
 		r->h.kind = AS_OPEN;
@@ -259,7 +236,7 @@ static __always_inline void submitted(void *req, const bool cast)
 	opcode = BPF_CORE_READ(r, opcode);
 	kind = kind_of_operation(opcode);
 	if (!kind) {
-		note_operation(t->slot, !t->phase, opcode);
+		act(t, AS_ACT_IO_URING_OPERATION, opcode, 0, 0);
 		return;
 	}
 	if (has_file(opcode))

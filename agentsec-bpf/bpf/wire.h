@@ -137,8 +137,8 @@ enum as_class {
 /* Actions that no table of system calls names; the others have numbers of the same list. */
 #define AS_ACT_PROCESS_MEMORY 3
 #define AS_ACT_UNSHARE 12
+#define AS_ACT_IO_URING_OPERATION 17
 #define AS_ACT_OPEN_BY_HANDLE 20
-#define AS_ACT_PRCTL 21
 #define AS_ACT_EXECUTABLE_MEMORY 22
 
 enum as_privilege {
@@ -317,8 +317,6 @@ struct as_config {
 	__u32 nr_exit_group[2];
 	__u8 sys_class[2][AS_SYSCALLS]; /* native, compat */
 	__u8 sys_kind[2][AS_SYSCALLS];  /* of the record, where the class leaves it open */
-	__u32 io_uring_action; /* number of the action that is an operation of an io_uring */
-	__u32 pad;
 };
 
 /* Of an embedder's own object; bytes of a payload at most. */

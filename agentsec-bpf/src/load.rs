@@ -35,8 +35,6 @@ pub struct Options {
     pub calls: Vec<&'static str>,
     /// Kind of record of each system call whose class leaves it open.
     pub sys_kind: [[u8; wire::SYSCALLS]; 2],
-    /// Number of the action that is an operation of an io_uring.
-    pub io_uring_action: u32,
     /// Number of rt_sigreturn, native and compat.
     pub nr_rt_sigreturn: [u32; 2],
     /// Number of exit.
@@ -121,8 +119,6 @@ fn configure(open: &mut OpenObject, options: &Options, processors: u32) -> Resul
                     nr_exit_group: options.nr_exit_group,
                     sys_class: options.sys_class,
                     sys_kind: options.sys_kind,
-                    io_uring_action: options.io_uring_action,
-                    pad: 0,
                 };
                 map.set_initial_value(config.as_bytes())
                     .context(|| "cannot configure the object".to_owned())?;

@@ -85,8 +85,8 @@ pub mod aux {
 pub mod action {
     pub const PROCESS_MEMORY: usize = 3;
     pub const UNSHARE: usize = 12;
+    pub const IO_URING_OPERATION: usize = 17;
     pub const OPEN_BY_HANDLE: usize = 20;
-    pub const PRCTL: usize = 21;
     pub const EXECUTABLE_MEMORY: usize = 22;
 }
 
@@ -328,8 +328,6 @@ pub struct Config {
     pub nr_exit_group: [u32; 2],
     pub sys_class: [[u8; SYSCALLS]; 2],
     pub sys_kind: [[u8; SYSCALLS]; 2],
-    pub io_uring_action: u32,
-    pub pad: u32,
 }
 
 /// What an embedder's own object was compiled with, and its number.

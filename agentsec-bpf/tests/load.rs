@@ -20,7 +20,6 @@ fn options() -> Options {
         sys_class: [[0; 512]; 2],
         calls: vec!["openat", "connect", "no_such_call"],
         sys_kind: [[0; 512]; 2],
-        io_uring_action: 0,
         nr_rt_sigreturn: [15, 173],
         nr_exit: [60, 1],
         nr_exit_group: [231, 252],

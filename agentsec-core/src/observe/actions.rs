@@ -107,7 +107,7 @@ mod tests {
             (action::PROCESS_MEMORY, Action::ProcessMemory),
             (action::UNSHARE, Action::Unshare),
             (action::OPEN_BY_HANDLE, Action::OpenByHandle),
-            (action::PRCTL, Action::Prctl),
+            (action::IO_URING_OPERATION, Action::IoUringOperation),
             (action::EXECUTABLE_MEMORY, Action::ExecutableMemory),
         ] {
             assert_eq!(Action::ALL.get(number), Some(&expected));

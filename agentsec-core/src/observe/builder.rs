@@ -17,7 +17,7 @@ use super::scope::Scope;
 use super::sensor::Sensor;
 use super::syscalls;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Action, Dimension, HashKey};
+use crate::event::{Dimension, HashKey};
 use crate::workload::Roots;
 
 /// Chooses what to observe and how; [`SensorBuilder::load`] makes the sensor.
@@ -201,7 +201,6 @@ impl SensorBuilder {
             calls: syscalls::handled(self.file_bytes),
             sys_class,
             sys_kind,
-            io_uring_action: action_number(Action::IoUringOperation),
             nr_rt_sigreturn: syscalls::numbers("rt_sigreturn"),
             nr_exit: syscalls::numbers("exit"),
             nr_exit_group: syscalls::numbers("exit_group"),
@@ -270,12 +269,6 @@ impl SensorBuilder {
         let power = 1 << (31 - share.max(1).leading_zeros());
         Ok(power.clamp(1 << 16, 1 << 20))
     }
-}
-
-/// How the kernel side names an action.
-fn action_number(action: Action) -> u32 {
-    let at = Action::ALL.iter().position(|&a| a == action);
-    at.map_or(u32::MAX, |at| at as u32)
 }
 
 /// Random bytes for another use than hashing.

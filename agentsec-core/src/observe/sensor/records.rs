@@ -54,8 +54,8 @@ impl Sensor {
         if self.shared.registry.lock().get(header.slot).is_none() {
             self.recover_scope(header.slot, time, out);
         }
-        if let Some(event) = self.event(&record) {
-            let besides = self.besides(&record, &event);
+        if let Some((event, unit)) = self.event(&record) {
+            let besides = self.besides(&record, &event, unit);
             out.push(event);
             out.extend(besides);
         }
@@ -106,7 +106,8 @@ impl Sensor {
         }
     }
 
-    fn event(&mut self, record: &Record<'_>) -> Option<Event> {
+    /// With the number of the unit it belongs to.
+    fn event(&mut self, record: &Record<'_>) -> Option<(Event, u64)> {
         let header = &record.head.header;
         let (scopes, unit) = {
             let registry = self.shared.registry.lock();
@@ -145,7 +146,7 @@ impl Sensor {
             }
             self.processes.intern(actor)
         });
-        Some(Event {
+        let event = Event {
             time,
             cpu: header.cpu,
             sequence: header.seq,
@@ -154,19 +155,16 @@ impl Sensor {
             actor,
             flags,
             what,
-        })
+        };
+        Some((event, unit))
     }
 
     /// What else an event says, as events of their own: of an exec each time, else once a unit.
-    fn besides(&mut self, record: &Record<'_>, event: &Event) -> Vec<Event> {
+    fn besides(&mut self, record: &Record<'_>, event: &Event, unit: u64) -> Vec<Event> {
         let What::Use(used) = &event.what else {
             return Vec::new();
         };
         let slot = record.head.header.slot;
-        let unit = {
-            let registry = self.shared.registry.lock();
-            registry.get(slot).map_or(0, |entry| entry.unit.number)
-        };
         let each = matches!(*used.fact, Fact::Exec(_));
         let mut out = Vec::new();
         for fact in decode::besides(record, &used.fact) {
