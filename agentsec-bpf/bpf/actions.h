@@ -49,7 +49,8 @@ static __always_inline void act(struct as_task *t, __u32 action, __u64 detail, l
 	struct as_fact_key key = {};
 
 	act_key(&key, t, action, detail, ret);
-	key.c = target;
+	/* Only a number that proved to be a process's: made-up ones would be a fact each. */
+	key.c = ret < 0 ? 0 : target;
 	note_urgent(&key, target);
 }
 

@@ -44,7 +44,8 @@ static __always_inline int handle_act(struct task_struct *task, struct as_task *
 	case AS_C_ACT0:
 	case AS_C_PTRACE:
 		detail = call_arg(regs, 0, compat);
-		if (class == AS_C_PTRACE)
+		/* The first request, to be traced, has no target: its number is anything. */
+		if (class == AS_C_PTRACE && detail)
 			target = call_arg(regs, 1, compat);
 		break;
 	case AS_C_ACT1:
@@ -54,7 +55,9 @@ static __always_inline int handle_act(struct task_struct *task, struct as_task *
 		detail = call_arg(regs, 2, compat);
 		break;
 	case AS_C_ACT_PID:
-		target = call_arg(regs, 0, compat);
+		/* Of no bytes the kernel does not look for the process. */
+		if (ret)
+			target = call_arg(regs, 0, compat);
 		break;
 	case AS_C_URING:
 		/* After the two numbers of entries. */

@@ -81,7 +81,7 @@ fn standing_gaps(dimension: Dimension) -> &'static [&'static str] {
             "sigreturn of a 32-bit program is counted as its rt_sigreturn",
         ],
         Dimension::Action => &[
-            "the program of another process that is traced, read or written to, where it is not observed, or not in the host's pid namespace",
+            "the program of another process that is traced, read or written to, where it is not observed, or not in the host's pid namespace; of several that refused, and of several that had one number, only the first",
             "actions of processes that were at it before observation began",
         ],
         Dimension::Privilege => &[
